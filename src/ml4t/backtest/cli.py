@@ -1,0 +1,243 @@
+"""The command line. What a command does is elsewhere; here are its options, its output and its exit code.
+
+Exit codes: 0 done; 1 the strategy raised, or a verified run is not identical; 2 wrong input; 130 interrupted.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
+
+if TYPE_CHECKING:
+    from ml4t.backtest.strategy import Strategy
+    from rich.console import Console
+
+    from ml4t.backtest.config import BacktestConfig
+
+
+class _Group(TyperGroup):
+    """Every expected failure is a message and an exit code; a traceback means a defect of this package."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BacktestError as error:
+            _console(stderr=True).print(_plain(f"Error: {error}"), style="red", markup=False, highlight=False)
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            _console(stderr=True).print("Interrupted.", style="red")
+            raise typer.Exit(130) from error
+        except BrokenPipeError as error:
+            # The reader (`| head`) has gone; what is still buffered must not fail again when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from error
+        return result
+
+
+app = typer.Typer(
+    name="ml4t-backtest",
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Backtest a strategy: one clock, one ledger, one kernel.",
+)
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A config.toml (or .json).")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory.")]
+OutputOption = Annotated[Path | None, typer.Option(help="Where run directories are written.")]
+
+
+def main() -> None:
+    """Run the command line; the entry point of the console script."""
+    app()
+
+
+@app.command()
+def run(  # noqa: PLR0917  (the command line passes them by name)
+    config: ConfigArgument,
+    assignments: SetOption = None,
+    output: OutputOption = None,
+    run_id: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Print only where the run is.")] = False,
+) -> None:
+    """Run the strategy a config names and save the run. Executes that strategy."""
+    import ml4t.backtest as engine  # reason: the engine is slow to import, and `--help` does not need it
+
+    settings = _load(config, [*(assignments or ()), *_output(output, run_id)])
+    strategy = _strategy(settings, config.absolute().parent)
+    progress = not (quiet or as_json) and sys.stderr.isatty()
+    try:
+        result = engine.run(strategy, _bars(settings, config), settings, progress=progress)
+    except StrategyError as error:
+        if error.result is None:
+            raise
+        _report_failure(error, error.result.save())
+        raise typer.Exit(1) from error
+    _show(result, result.save(), as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def demo(output: OutputOption = None) -> None:
+    """Backtest a moving-average crossover on the bundled S&P 500 and NASDAQ bars, 1999 to 2018."""
+    import ml4t.backtest as engine  # reason: as in `run`
+    from ml4t.backtest.datasets import us_indices
+    from ml4t.backtest.demo import Crossover
+
+    config = {
+        "costs": {"commission": {"kind": "rate", "rate": 0.001}},
+        "output": {"root": str(output or "runs")},
+    }
+    result = engine.run(Crossover(), us_indices(), config, progress=sys.stderr.isatty())
+    _show(result, result.save())
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.")]) -> None:
+    """Write a working example to start from: config, strategy and data."""
+    from ml4t.backtest.example import write_example  # reason: as in `run`
+
+    for path in write_example(folder):
+        typer.echo(path)
+    typer.echo(f"\nNow run: ml4t-backtest run {folder / 'config.toml'}")
+
+
+@app.command()
+def validate(
+    config: ConfigArgument,
+    static: Annotated[bool, typer.Option("--static", help="Import none of your code.")] = False,
+    assignments: SetOption = None,
+) -> None:
+    """Check config, data and strategy without running."""
+    from ml4t.backtest.source_static import check_statically  # reason: as in `run`
+
+    settings = _load(config, assignments or [])
+    typer.echo("config: valid")
+    if static:
+        named = _named_strategy(settings)
+        notes = check_statically(named.name, config.absolute().parent, named.parameters)
+        typer.echo("\n".join([f"strategy: {named.name} looks right (not imported)", *notes]))
+    else:
+        strategy = _strategy(settings, config.absolute().parent)
+        typer.echo(f"strategy: {type(strategy).__module__}:{type(strategy).__qualname__} can be run")
+    for source in _check_data(settings, config):
+        typer.echo(f"data: {_plain(source)}")
+
+
+@app.command()
+def verify(run_dir: RunArgument) -> None:
+    """Run a saved run again and compare every byte, or say what changed. Executes its strategy."""
+    from ml4t.backtest.artifacts import verify as verify_run  # reason: as in `run`
+
+    verification = verify_run(run_dir)
+    style = "green" if verification.is_identical else "red"
+    _console().print(_plain(str(verification)), style=style, markup=False, highlight=False)
+    raise typer.Exit(verification.exit_code)
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A")], run_b: Annotated[Path, typer.Argument(metavar="RUN_B")]
+) -> None:
+    """Print what differs between two runs: settings, metrics, and the first difference of each frame."""
+    from ml4t.backtest.artifacts import compare as compare_runs  # reason: as in `run`
+    from ml4t.backtest.comparison_table import comparison_tables
+
+    console = _console()
+    for table in comparison_tables(compare_runs(run_a, run_b), str(run_a), str(run_b)):
+        console.print(table)
+
+
+@app.command()
+def report(
+    run_dir: RunArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
+) -> None:
+    """Print the summary of a saved run from its files, after checking that none was changed."""
+    from ml4t.backtest.artifacts import load_run  # reason: as in `run`
+
+    _show(load_run(run_dir, check=True), run_dir, as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the versions that decide a result."""
+    from ml4t.backtest.artifacts.manifest import installed_versions  # reason: as in `run`
+
+    for name, installed in installed_versions().items():
+        typer.echo(f"{name} {installed}")
+
+
+def _load(config: Path, assignments: list[str]) -> "BacktestConfig":
+    from ml4t.backtest.config import load_config  # reason: as in `run`
+
+    return load_config(config, assignments)
+
+
+def _output(root: Path | None, run_id: str | None) -> list[str]:
+    """--output and --run-id as assignments: what is given on the command line is relative to where it is given."""
+    given = {"output.root": None if root is None else str(root.absolute()), "output.run_id": run_id}
+    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+
+
+def _named_strategy(config: "BacktestConfig") -> Any:
+    if config.strategy is None:
+        raise ConfigError("strategy.name is missing: name the strategy as 'module:Class', e.g. 'strategy:Crossover'.")
+    return config.strategy
+
+
+def _strategy(config: "BacktestConfig", folder: Path) -> "Strategy":
+    from ml4t.backtest.source import load_strategy  # reason: as in `run`
+
+    named = _named_strategy(config)
+    return load_strategy(named.name, folder)(**named.parameters)
+
+
+def _bars(config: "BacktestConfig", file: Path) -> Path:
+    if config.data.bars is None:
+        raise ConfigError(f"{file}: data.bars is missing: name the Parquet or CSV file with the bars.")
+    return config.data.bars
+
+
+def _check_data(config: "BacktestConfig", file: Path) -> list[str]:
+    raise NotImplementedError
+
+
+def _show(run: Any, path: Path, *, as_json: bool = False, quiet: bool = False) -> None:
+    if as_json:
+        metrics = json.loads((path / "metrics.json").read_bytes())
+        typer.echo(json.dumps({"run": str(path), "status": run.status, "metrics": metrics}, indent=2))
+        return
+    if not quiet:
+        from ml4t.backtest.summary import rich_table  # reason: as in `run`
+
+        _console().print(rich_table(run))
+    typer.echo(path if quiet else f"Run directory: {path}")
+
+
+def _report_failure(error: StrategyError, path: Path) -> None:
+    from ml4t.backtest.source import user_lines  # reason: as in `run`
+
+    cause = error.__cause__ or error
+    lines = [f"Error: {error}", *user_lines(cause), f"The result up to there is saved: {path}"]
+    _console(stderr=True).print(_plain("\n".join(lines)), style="red", markup=False, highlight=False)
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console  # reason: slow to import
+
+    return Console(stderr=stderr, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: what comes from files must not steer the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)

@@ -1,0 +1,197 @@
+"""The whole configuration: its sections, what they may not say together, and how it is read and written."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import Field, ValidationError, model_validator
+
+from ml4t.backtest.config.file import assigned, read_config
+from ml4t.backtest.config.key import dotted
+from ml4t.backtest.config.overlay import as_table, laid_over, nested
+from ml4t.backtest.config.problem import explanation
+from ml4t.backtest.config.section import (
+    AccountField,
+    CostsConfig,
+    DataConfig,
+    EndConfig,
+    FillsConfig,
+    InstrumentsConfig,
+    MetricsConfig,
+    OrdersConfig,
+    OutputConfig,
+    RunConfig,
+    Section,
+    StrategyConfig,
+    SymbolCosts,
+)
+from ml4t.backtest.enums import LEAKY
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.models.account import CashAccount
+from ml4t.backtest.models.commission import Commission
+from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
+from ml4t.backtest.models.slippage import Slippage, TickSlippage
+
+
+class BacktestConfig(Section):
+    """Everything that decides a run's result, apart from data and strategy. Immutable.
+
+    >>> config = BacktestConfig.load({"costs": {"commission": {"kind": "rate", "rate": 0.001}}})
+    >>> config.costs_of("SPX")[0]
+    RateCommission(rate=0.001, kind='rate')
+
+    Raises:
+        ConfigError: with all problems found, each with its dotted key, what was given and what is allowed.
+
+    """
+
+    strategy: StrategyConfig | None = None
+    data: DataConfig = DataConfig()
+    account: AccountField = CashAccount()
+    instruments: InstrumentsConfig = InstrumentsConfig()
+    costs: CostsConfig = CostsConfig()
+    fills: FillsConfig = FillsConfig()
+    orders: OrdersConfig = OrdersConfig()
+    end: EndConfig = EndConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    run: RunConfig = RunConfig()
+    output: Annotated[OutputConfig, Field(validate_default=True)] = OutputConfig()
+
+    @classmethod
+    def load(
+        cls, config: "BacktestConfig | Mapping[str, Any] | str | Path | None" = None, /, **overrides: Any
+    ) -> "BacktestConfig":
+        """The configuration from any of its forms, with `overrides` winning; an override of None was not given.
+
+        Overrides are tables (`account={"cash": 5e4}`) or dotted keys (`**{"account.cash": 5e4}`).
+        """
+        file = None
+        if isinstance(config, str | Path):
+            file, config = Path(config).absolute(), read_config(config)
+        elif not isinstance(config, Mapping | BacktestConfig | None):
+            raise ConfigError(f"config must be a BacktestConfig, a dictionary or a path, not {type(config).__name__}")
+        tables = nested(overrides)
+        if isinstance(config, BacktestConfig) and not tables:
+            return config
+        return _validated(_overlaid(config or {}, tables), file)
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "BacktestConfig":
+        problems = [*self._leaky_problems(), *self._tick_problems()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _leaky_problems(self) -> Iterator[str]:
+        if not self.run.acknowledge_leaky:
+            for rule in self.leaky_rules():
+                yield f"{rule}: uses what is known only after the decision; to use it, set run.acknowledge_leaky = true"
+
+    def _tick_problems(self) -> Iterator[str]:
+        """Which symbols the data has is known only if config says so; else the default instrument stands for all."""
+        names = self.data.universe or ((self.data.symbol,) if self.data.symbol else None)
+        if names is None and isinstance(self.costs.slippage, TickSlippage) and not self.instruments.default.tick_size:
+            yield (
+                "costs.slippage.kind = 'ticks': needs instruments.default.tick_size > 0, "
+                "or data.universe and a tick_size for each of its symbols"
+            )
+        for name in dict.fromkeys((*(names or ()), *self.costs.symbols)):
+            if isinstance(self.costs_of(name)[1], TickSlippage) and not self.instrument_of(name).tick_size:
+                own = self.costs.symbols.get(name, SymbolCosts()).slippage is not None
+                key = dotted(("costs", "symbols", name, "slippage", "kind") if own else ("costs", "slippage", "kind"))
+                yield f"{key} = 'ticks': needs {dotted(('instruments', 'symbols', name, 'tick_size'))} > 0"
+
+    def costs_of(self, symbol: str) -> tuple[Commission, Slippage]:
+        """Commission and slippage of one symbol."""
+        own = self.costs.symbols.get(symbol, SymbolCosts())
+        return own.commission or self.costs.commission, own.slippage or self.costs.slippage
+
+    def instrument_of(self, symbol: str) -> Instrument:
+        """The instrument of one symbol: its own fields over the default's."""
+        return self.instruments.symbols.get(symbol, InstrumentOverride()).over(self.instruments.default)
+
+    def leaky_rules(self) -> tuple[str, ...]:
+        """The rules in use that look ahead, such as `"fills.market=same_close"`."""
+        leaky = {(type(rule), rule) for rule in LEAKY}  # an IntEnum member alone equals any other of the same number
+        return tuple(f"{key}={value.name.lower()}" for key, value in _leaves(self) if (type(value), value) in leaky)
+
+    def flatten(self) -> dict[str, Any]:
+        """Every setting by its dotted key, with values as they are written in a file (None: not set)."""
+        return {key: _plain(value) for key, value in _leaves(self)}
+
+    def to_toml(self) -> str:
+        """The whole configuration as TOML, without what is None; loading it gives an equal configuration.
+
+        Raises:
+            ConfigError: a strategy parameter is of a type that TOML has not.
+
+        """
+        try:
+            return tomli_w.dumps(_plain(self))
+        except TypeError as error:
+            raise ConfigError(f"strategy.parameters: cannot be written as TOML: {error}") from None
+
+
+def load_config(path: str | Path, assignments: Iterable[str] = ()) -> BacktestConfig:
+    """The configuration in a TOML or JSON file, with `key=value` assignments in place.
+
+    Relative paths, in the file as in the assignments, are relative to the file's folder.
+
+    Raises:
+        ConfigError: the file cannot be read, or its configuration is wrong.
+
+    """
+    return _validated(apply_overrides(read_config(path), assignments), Path(path).absolute())
+
+
+def apply_overrides(tables: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """The tables with `a.b.c=value` assignments in place, later ones winning. Raises: ConfigError for a malformed one.
+
+    >>> apply_overrides({"run": {"seed": 1}}, ["run.seed=2", "run.warmup=10"])
+    {'run': {'seed': 2, 'warmup': 10}}
+    """
+    return _overlaid(tables, assigned(assignments))
+
+
+def config_json_schema() -> dict[str, Any]:
+    """The JSON schema of a config file, for editors."""
+    return BacktestConfig.model_json_schema()
+
+
+def _overlaid(below: Any, tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = dict(as_table(below))
+    for table in tables:
+        result = laid_over(BacktestConfig, result, table)
+    return result
+
+
+def _validated(tables: Mapping[str, Any], file: Path | None) -> BacktestConfig:
+    try:
+        return BacktestConfig.model_validate(tables, context={"folder": file.parent} if file else None)
+    except ValidationError as error:
+        raise ConfigError(explanation(BacktestConfig, error, str(file or ""))) from None
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    table = as_table(value)
+    if isinstance(table, Mapping):
+        for name, inner in table.items():
+            yield from _leaves(inner, (*path, name))
+    else:
+        yield dotted(path), value
+
+
+def _plain(value: Any) -> Any:
+    """The value as TOML has it."""
+    table = as_table(value)
+    if isinstance(table, Mapping):
+        return {name: _plain(inner) for name, inner in table.items() if inner is not None}
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

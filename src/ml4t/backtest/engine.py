@@ -1,0 +1,357 @@
+"""One run: data in, decisions, result out. `run` is the front door, `Engine` what it builds."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ml4t.backtest._jit import Handle
+from ml4t.backtest.broker import Broker, Order
+from ml4t.backtest.clock import Clock, instant
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.enums import OrderState, Reason, Side, TimestampLabel
+from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
+from ml4t.backtest.feed import SessionTimes, Stream, StreamRules, duration_ns, load_bars, load_information
+from ml4t.backtest.kernel.clock import DECISION_TIMER
+from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.kernel.step import DONE, GROW
+from ml4t.backtest.lower import lower
+from ml4t.backtest.market_data import MarketData
+from ml4t.backtest.portfolio import Portfolio
+from ml4t.backtest.result import Result
+from ml4t.backtest.schedule import due_times
+from ml4t.backtest.source import describe
+from ml4t.backtest.strategy import Fill, Notes, OrderEvent, Signal, Strategy
+from ml4t.backtest.tables import (
+    BAR_ENDED,
+    DUE,
+    EVENTS,
+    INFORMED,
+    NEXT,
+    NONE,
+    NOW,
+    TIMER_ROOM,
+    TIMERS,
+    WAKE_ON_BAR,
+    WARMUP,
+    State,
+    grow,
+)
+
+Source: TypeAlias = Any
+"""A Polars, pandas or Arrow frame, a LazyFrame, or the path of a Parquet or CSV file."""
+Progress: TypeAlias = Callable[[float], None]
+
+DECISIONS_PER_REPORT = 512
+
+
+def run(
+    strategy: Strategy,
+    data: Source = None,
+    config: BacktestConfig | Mapping[str, Any] | str | Path | None = None,
+    *,
+    cash: float | None = None,
+    symbol: str | None = None,
+    start: date | datetime | str | None = None,
+    end: date | datetime | str | None = None,
+    signals: Source = None,
+    streams: Mapping[str, Source] | None = None,
+    warmup: int | None = None,
+    seed: int | None = None,
+    progress: bool | Progress = False,
+) -> Result:
+    """The result of a strategy on data.
+
+    `data` are bars: a frame or file with timestamp, symbol, open, high, low, close, volume and any further columns; None: the file that
+    the config names. `symbol` names the only symbol of data that has no symbol column. `signals` and `streams` only inform. Keyword
+    arguments win over `config`.
+
+    Raises:
+        DataError, ConfigError: before the run starts.
+        StrategyError: the strategy raised; the error's `result` holds what was done until then.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Hold(Strategy):
+    ...     def on_bar(self):
+    ...         self.broker.order_target_percent("SPX", 1.0)
+    >>> round(run(Hold(), us_indices(), cash=100_000).metrics["total_return"], 2)
+    1.03
+    """
+    settings = BacktestConfig.load(
+        config,
+        **{
+            "account.cash": cash,
+            "data.symbol": symbol,
+            "data.start": start,
+            "data.end": end,
+            "run.warmup": warmup,
+            "run.seed": seed,
+        },
+    )
+    return Engine(strategy, data, settings, signals=signals, streams=streams).run(progress)
+
+
+class Engine:
+    """One run, from validated data to its result.
+
+    >>> from ml4t.backtest import Engine, Strategy
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> Engine(Strategy(), us_indices()).run().equity.height
+    5031
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        data: Source = None,
+        config: BacktestConfig | None = None,
+        *,
+        signals: Source = None,
+        streams: Mapping[str, Source] | None = None,
+    ) -> None:
+        if not isinstance(strategy, Strategy):
+            what = f"the class {strategy.__name__}; pass an instance, {strategy.__name__}()" if isinstance(strategy, type) else repr(strategy)
+            raise StrategyError(f"A strategy is an instance of a subclass of Strategy, not {what}.")
+        self.config = config or BacktestConfig()
+        self.strategy = strategy
+        self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {})
+        state = lower(self.config, self.bars, self.streams, signals=signal_place)
+        state.rules[WARMUP] = self.config.run.warmup
+        state.rules[WAKE_ON_BAR] = _overrides(strategy, "on_bar")
+        self._handle = Handle(state)
+        self._notes = Notes()
+        self._broker = Broker(self._handle, self.bars.symbols, self.bars.description.timezone)
+        self._clock = Clock(self._handle, self.bars.description.timezone)
+
+    @property
+    def state(self) -> State:
+        """The kernel's arrays."""
+        state: State = self._handle.state
+        return state
+
+    def run(self, progress: bool | Progress = False) -> Result:
+        """Every decision is made and the result is there. Once for each engine."""
+        strategy = self.strategy
+        strategy.data = MarketData(self._handle, self.bars, self.streams)
+        strategy.broker = self._broker
+        strategy.portfolio = Portfolio(self._handle, self.bars.symbols)
+        strategy.clock = self._clock
+        strategy._notes = self._notes
+        source = describe(strategy)
+        try:
+            self._start()
+            self._drive(progress)
+            strategy.on_end()
+        except Exception as error:
+            where = f"{type(strategy).__name__} at {self._clock.now.isoformat()} ({self._ended()})"
+            partial = self._result(source, f"{type(error).__name__}: {error} in {where}")
+            if isinstance(error, BacktestError):
+                error.add_note(f"in {where}")
+                error.result = partial
+                raise
+            failure = StrategyError(f"{where} raised {type(error).__name__}: {error}")
+            failure.result = partial
+            raise failure from error
+        return self._result(source, None)
+
+    # ------------------------------------------------------------------------------------------------------- the start
+    def _start(self) -> None:
+        before = int(np.searchsorted(self._arrivals(), self.state.clock[NOW]))
+        functions()["inform"](self._handle.key, before)  # what arrived before the first bar is known, but no decision
+        self.strategy.on_start()
+        self._notes.has_begun = True
+        times = [due_times(self.bars, every, at) for _, every, at in self._notes.schedules]
+        count = sum(map(len, times))
+        self.state.needs[:] = 0
+        self.state.needs[TIMER_ROOM] = self.state.clock[TIMERS] + count + 1
+        grow(self._handle)
+        self._handle.replace(self.state._replace(due=np.zeros(max(1, len(times)), np.int64)))
+        push = functions()["timer"]
+        for number, instants in enumerate(times):
+            for time in instants.tolist():
+                push(self._handle.key, time, DECISION_TIMER, number)
+
+    def _arrivals(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        rows = zip(self.state.information.stream.tolist(), self.state.information.row.tolist(), strict=True)
+        return np.array([self.streams[stream - 1].end[row] for stream, row in rows], np.int64)
+
+    # -------------------------------------------------------------------------------------------------------- the loop
+    def _drive(self, progress: bool | Progress) -> None:
+        advance, key = functions()["advance"], self._handle.key
+        decide = self.strategy.on_bar if self._decides_on_bars_only() and not progress else self._decision(progress)
+        while True:
+            while not (code := advance(key)):
+                decide()
+            if code == DONE:
+                return
+            assert code == GROW
+            grow(self._handle)
+
+    def _decides_on_bars_only(self) -> bool:
+        return not (
+            self._notes.schedules
+            or self.state.streams.wakes.any()
+            or _overrides(self.strategy, "on_fill")
+            or _overrides(self.strategy, "on_order")
+        )
+
+    def _decision(self, progress: bool | Progress) -> Callable[[], None]:
+        strategy, clock = self.strategy, memoryview(self.state.clock)  # type: ignore[arg-type]
+        callbacks = [callback for callback, _, _ in self._notes.schedules]
+        tells = _overrides(strategy, "on_fill") or _overrides(strategy, "on_order")
+        listens = bool(self.state.streams.wakes.any())
+        wakes_on_bar = bool(self.state.rules[WAKE_ON_BAR])
+        report = _reporter(progress)
+        instants = len(self.state.timeline.time)
+        told = heard = count = 0
+        heard = int(clock[INFORMED])
+
+        def decide() -> None:
+            nonlocal told, heard, count
+            if tells:
+                told = self._tell(told)
+            if listens:
+                heard = self._announce(heard)
+            for i in range(clock[DUE]):
+                callbacks[int(self.state.due[i])]()
+            if wakes_on_bar and clock[BAR_ENDED]:
+                strategy.on_bar()
+            count += 1
+            if report is not None and count % DECISIONS_PER_REPORT == 0:
+                report(clock[NEXT] / instants)
+
+        return decide
+
+    def _tell(self, first: int) -> int:
+        """`on_fill` and `on_order` have been called for the events from `first` on, in the order in which they happened."""
+        last = int(self.state.clock[EVENTS])
+        for i in range(first, last):
+            events = self.state.events
+            order = Order(self._broker, int(events.order[i]))
+            time, fill = int(events.time[i]), int(events.fill[i])
+            if fill == NONE:
+                change = (OrderState(int(events.source[i])), OrderState(int(events.target[i])), Reason(int(events.reason[i])))
+                self.strategy.on_order(OrderEvent(order, time, *change))
+            else:
+                self.strategy.on_fill(self._fill(fill, order))
+        return last
+
+    def _fill(self, number: int, order: Order) -> Fill:
+        fills, after = self.state.fills, self.state.aftermath
+        quantity = float(fills.quantity[number])
+        return Fill(
+            number + 1,
+            order,
+            int(fills.time[number]),
+            self.bars.symbols[int(fills.symbol[number])],
+            Side.BUY if quantity > 0 else Side.SELL,
+            abs(quantity),
+            float(fills.price[number]),
+            float(fills.commission[number]),
+            float(after.position[number]),
+            float(after.cash[number]),
+        )
+
+    def _announce(self, first: int) -> int:
+        """`on_signal` has been called for the rows of the signals from `first` on."""
+        last = int(self.state.clock[INFORMED])
+        for i in range(first, last):
+            number = int(self.state.information.stream[i])
+            if self.state.streams.wakes[number]:
+                stream, row = self.streams[number - 1], int(self.state.information.row[i])
+                symbol = int(stream.symbol[row])
+                values = {name: float(column[row]) for name, column in stream.columns.items()}
+                name = None if symbol < 0 else self.bars.symbols[symbol]
+                self.strategy.on_signal(Signal(name, int(stream.start[row]), int(stream.end[row]), values))
+        return last
+
+    # --------------------------------------------------------------------------------------------------------- the end
+    def _ended(self) -> str:
+        """Which bars had just ended, for an error message."""
+        rows = np.flatnonzero(self.state.bars.end == self.state.clock[NOW])
+        names = [self.bars.symbols[int(self.state.bars.symbol[row])] for row in rows[:5]]
+        return f"bar of {', '.join(names)}" + (" and others" if len(rows) > 5 else "") if names else "no bar ended then"
+
+    def _result(self, source: Any, error: str | None) -> Result:
+        inputs = tuple(stream.description for stream in (self.bars, *self.streams))
+        return Result(self.config, source, inputs, self._handle, self.bars, tuple(self._broker.tags), self._notes, error)
+
+
+def _overrides(strategy: Strategy, hook: str) -> bool:
+    return getattr(type(strategy), hook) is not getattr(Strategy, hook)
+
+
+def _reporter(progress: bool | Progress) -> Progress | None:
+    if callable(progress):
+        return progress
+    if not progress:
+        return None
+    from rich.progress import Progress as Bars  # only where a bar is shown
+
+    bars = Bars(transient=True)
+    task = bars.add_task("backtest", total=1.0)
+    bars.start()
+
+    def report(done: float) -> None:
+        bars.update(task, completed=done)
+
+    report.close = bars.stop  # type: ignore[attr-defined]
+    return report
+
+
+def rules_of(config: BacktestConfig) -> StreamRules:
+    """How the bars get their times, as the config says."""
+    data = config.data
+    return StreamRules(
+        label=data.label,
+        frequency_ns=duration_ns(data.frequency) if data.frequency else None,
+        timezone=data.timezone if "timezone" in data.model_fields_set else None,
+        session=SessionTimes(data.session.open, data.session.close, data.session.timezone) if data.session else None,
+        start=data.start,
+        end=data.end,
+        sort=data.sort,
+        missing=data.policy.missing,
+        duplicates=data.policy.duplicates,
+        non_positive=data.policy.non_positive,
+        symbol=data.symbol,
+        universe=data.universe,
+    )
+
+
+def _load(
+    config: BacktestConfig, data: Source, signals: Source, streams: Mapping[str, Source]
+) -> tuple[Stream, tuple[Stream, ...], int | None]:
+    """The bars, the information streams, and the place of the signals among them."""
+    from dataclasses import replace
+
+    rules = rules_of(config)
+    source = data if data is not None else config.data.bars
+    if source is None:
+        raise ConfigError("No bars: pass data to run(), or name a file in data.bars.")
+    bars = load_bars(source, rules)
+    given: dict[str, tuple[Source, Any]] = {}
+    if signals is not None or config.data.signals is not None:
+        given["signals"] = (signals if signals is not None else config.data.signals.path, config.data.signals)  # type: ignore[union-attr]
+    for name, setting in config.data.streams.items():
+        given[name] = (setting.path, setting)
+    for name, frame in streams.items():
+        given[name] = (frame, config.data.streams.get(name))
+    loaded = []
+    for name, (frame, setting) in given.items():
+        own = replace(
+            rules,
+            label=setting.label if setting else TimestampLabel.AUTO,
+            frequency_ns=duration_ns(setting.frequency) if setting and setting.frequency else None,
+        )
+        loaded.append(load_information(frame, own, name=name, symbols=bars.symbols))
+    labelled = [s.name for s in (bars, *loaded) if s.label == TimestampLabel.SESSION]
+    fine = [s.name for s in (bars, *loaded) if s.is_subdaily]
+    if labelled and fine and config.data.session is None:
+        raise ConfigError(
+            f"{labelled[0]} is labelled by session dates while {fine[0]} is finer than a day: when do the sessions open and close? "
+            "Set data.session = {open, close, timezone}, or give the columns bar_start and bar_end."
+        )
+    return bars, tuple(loaded), list(given).index("signals") if "signals" in given else None

@@ -1,0 +1,246 @@
+"""Closed choices. One IntEnum per choice: config spells it by name, the kernel sees its int, results show the name."""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from ml4t.backtest.errors import nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+
+class Side(IntEnum):
+    """Direction of an order; multiplies its unsigned quantity."""
+
+    SELL = -1
+    BUY = 1
+
+
+class OrderType(IntEnum):
+    """What an order waits for; follows from which of `limit` and `stop` are given."""
+
+    MARKET = 0
+    LIMIT = 1
+    STOP = 2
+    STOP_LIMIT = 3
+
+
+class OrderState(IntEnum):
+    """Where an order is in its life. The legal edges are `kernel.orders.LEGAL_EDGES`."""
+
+    CREATED = 0
+    ACCEPTED = 1
+    TRIGGERED = 2
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    CANCELLED = 5
+    EXPIRED = 6
+    REJECTED = 7
+
+
+class TimeInForce(IntEnum):
+    """How long an order lives."""
+
+    DAY = 0
+    GTC = 1
+    GTD = 2
+
+
+class Sizing(IntEnum):
+    """How the quantity of an order was asked for."""
+
+    QUANTITY = 0
+    VALUE = 1
+    PERCENT = 2
+    TARGET_QUANTITY = 3
+    TARGET_VALUE = 4
+    TARGET_PERCENT = 5
+    CLOSE = 6
+
+
+class Origin(IntEnum):
+    """Who caused an order; a trade's exit reason is the origin of its exit order."""
+
+    STRATEGY = 0
+    TARGET = 1
+    CLOSE = 2
+    END_OF_DATA = 3
+    END_OF_RUN = 4
+
+
+class Reason(IntEnum):
+    """Why an order changed its state."""
+
+    NONE = 0
+    SUBMITTED = 1
+    ADMITTED = 2
+    STOP_REACHED = 3
+    EXECUTED = 4
+    CANCEL_REQUESTED = 5
+    REPLACE_REQUESTED = 6
+    SUPERSEDED_BY_TARGET = 7
+    SESSION_CLOSED = 8
+    GOOD_TILL_DATE_REACHED = 9
+    INSUFFICIENT_CASH = 10
+    INSUFFICIENT_MARGIN = 11
+    SHORT_NOT_ALLOWED = 12
+    NOT_A_LOT_MULTIPLE = 13
+    NOTHING_TO_REDUCE = 14
+    NOTHING_TO_TRADE = 15
+
+
+class JournalCause(IntEnum):
+    """Why cash changed. Everything after COMMISSION is reserved for the work on accounts."""
+
+    FILL = 0
+    COMMISSION = 1
+    DIVIDEND = 2
+    INTEREST = 3
+    BORROW = 4
+    FUNDING = 5
+    SETTLEMENT = 6
+    DEPOSIT = 7
+    WITHDRAWAL = 8
+
+
+class Segment(IntEnum):
+    """The part of a bar in which a fill happens, in order of time."""
+
+    OPEN = 0
+    FIRST_LEG = 1
+    SECOND_LEG = 2
+    THIRD_LEG = 3
+    CLOSE = 4
+    AFTER_CLOSE = 5
+
+
+class MarketFill(IntEnum):
+    """Where a market order fills. SAME_CLOSE is leaky: the decision has already seen the close it trades at."""
+
+    NEXT_OPEN = 0
+    NEXT_CLOSE = 1
+    SAME_CLOSE = 2
+
+
+class PathRule(IntEnum):
+    """Which extreme of a bar comes first."""
+
+    WORST_FIRST = 0
+    BEST_FIRST = 1
+    OPEN_HIGH_LOW_CLOSE = 2
+    OPEN_LOW_HIGH_CLOSE = 3
+    NEAREST_EXTREME_FIRST = 4
+
+
+class Schedule(IntEnum):
+    """In which order the orders that could fill on a bar are taken."""
+
+    PHASED = 0
+    QUEUE = 1
+
+
+class AccountKind(IntEnum):
+    """CASH: no shorts, cash never negative. MARGIN: shorts and leverage up to the initial margin rate."""
+
+    CASH = 0
+    MARGIN = 1
+
+
+class Shortfall(IntEnum):
+    """What happens to a fill the account cannot afford."""
+
+    BY_SIZING = 0
+    REJECT = 1
+    REDUCE = 2
+
+
+class Admission(IntEnum):
+    """The check of new orders at acceptance; the check at the fill always happens."""
+
+    NONE = 0
+    RESERVE = 1
+    PSEUDO_EXECUTE = 2
+
+
+class BatchOrder(IntEnum):
+    """In which order the new orders of one decision are admitted."""
+
+    SUBMISSION = 0
+    REDUCTIONS_FIRST = 1
+
+
+class Valuation(IntEnum):
+    """The prices at which values, percentages and targets become quantities."""
+
+    LAST_MARK = 0
+    PREVIOUS_CLOSE = 1
+    FILL_PRICE = 2
+
+
+class EndRule(IntEnum):
+    """What happens to a position at its symbol's last bar, or at the run's end."""
+
+    MARK = 0
+    CLOSE = 1
+
+
+class TimestampLabel(IntEnum):
+    """What the `timestamp` of a row names. AUTO: SESSION where every timestamp is a midnight, START otherwise."""
+
+    AUTO = 0
+    START = 1
+    END = 2
+    SESSION = 3
+
+
+class MissingPolicy(IntEnum):
+    """What to do with rows that have a NaN, infinite or null price or volume."""
+
+    ERROR = 0
+    DROP = 1
+
+
+class DuplicatePolicy(IntEnum):
+    """What to do with rows that share (timestamp, symbol)."""
+
+    ERROR = 0
+    KEEP_FIRST = 1
+    KEEP_LAST = 2
+
+
+class PricePolicy(IntEnum):
+    """What to do with rows that have a price of zero or below."""
+
+    ERROR = 0
+    DROP = 1
+    ALLOW = 2
+
+
+LEAKY = frozenset({MarketFill.SAME_CLOSE})
+"""Rules that use information from after the decision. A run that uses one must acknowledge it and says so."""
+
+
+class ByName:
+    """Annotation of an enum field: config reads a member or its name in any case, and writes the lower-case name."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, choice: type[IntEnum], handler: object) -> "CoreSchema":
+        """The schema pydantic uses for a field of this choice."""
+        from pydantic_core import core_schema  # here, so that the kernel does not pay for pydantic
+
+        names = [member.name.lower() for member in choice]
+
+        def member_of(value: Any) -> IntEnum:
+            if isinstance(value, choice):
+                return value
+            if isinstance(value, str) and value.lower() in names:
+                return choice[value.upper()]
+            raise ValueError(f"must be one of {', '.join(names)}.{nearest(str(value).lower(), names)}")
+
+        return core_schema.no_info_plain_validator_function(
+            member_of,
+            json_schema_input_schema=core_schema.literal_schema(names),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda member: member.name.lower(), return_schema=core_schema.str_schema(), when_used="json"
+            ),
+        )

@@ -1,0 +1,20 @@
+"""Data comes in here: any accepted source becomes one validated, sorted `Stream` of arrays."""
+
+from ml4t.backtest.config.period import duration_ns
+
+from .bars import load_bars
+from .information import load_information
+from .rules import SessionTimes, StreamRules
+from .source import frame_of
+from .stream import Input, Stream
+
+__all__ = [
+    "Input",
+    "SessionTimes",
+    "Stream",
+    "StreamRules",
+    "duration_ns",
+    "frame_of",
+    "load_bars",
+    "load_information",
+]

@@ -1,0 +1,52 @@
+"""How the rows of a stream get their times, and what to do with rows that are wrong."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from ml4t.backtest.enums import DuplicatePolicy, MissingPolicy, PricePolicy, TimestampLabel
+from ml4t.backtest.errors import ConfigError
+
+from .zone import Zone
+
+
+@dataclass(frozen=True)
+class SessionTimes:
+    """A session opens and closes at these wall-clock times, on the date that names it.
+
+    Raises:
+        ConfigError: `open` is not before `close`, or `timezone` is unknown.
+
+    """
+
+    open: time
+    close: time
+    timezone: str
+
+    def __post_init__(self) -> None:
+        if self.open >= self.close:
+            raise ConfigError(
+                f"data.session: open {self.open} is not before close {self.close}. "
+                "For sessions that span midnight give the data columns bar_start and bar_end."
+            )
+        Zone(self.timezone)
+
+
+@dataclass(frozen=True)
+class StreamRules:
+    """Everything the feed must be told about a stream. Defaults: docs/semantics/time.md.
+
+    `timezone` is the zone of naive timestamps and of session dates; None: the zone of the timestamp column, or UTC.
+    """
+
+    label: TimestampLabel = TimestampLabel.AUTO
+    frequency_ns: int | None = None
+    timezone: str | None = None
+    session: SessionTimes | None = None
+    start: date | datetime | None = None
+    end: date | datetime | None = None
+    sort: bool = False
+    missing: MissingPolicy = MissingPolicy.ERROR
+    duplicates: DuplicatePolicy = DuplicatePolicy.ERROR
+    non_positive: PricePolicy = PricePolicy.ERROR
+    symbol: str | None = None
+    universe: tuple[str, ...] | None = None

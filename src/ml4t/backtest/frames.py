@@ -1,0 +1,289 @@
+"""The state arrays as Polars frames: the schemas of a result, column by column."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ml4t.backtest._jit import Handle
+from ml4t.backtest.enums import JournalCause, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
+from ml4t.backtest.feed import Stream
+from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.tables import (
+    CLOSED,
+    EVENTS,
+    FILLS,
+    JOURNAL,
+    NONE,
+    POINTS,
+    TRADES,
+    UNSET,
+    State,
+)
+
+TIME = pl.Datetime("ns", "UTC")
+Numbers = NDArray[Any]
+
+
+def times(values: Numbers, name: str = "timestamp") -> pl.Series:
+    """UTC nanoseconds as instants; UNSET is null."""
+    series = pl.Series(name, values, pl.Int64)
+    if len(values) and (values == UNSET).any():
+        series = series.set(series == UNSET, None)
+    return series.cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+
+
+def named(name: str, codes: Numbers, names: Sequence[str]) -> pl.Series:
+    """Numbers as their names."""
+    return pl.Series(name, names, pl.String).gather(pl.Series(codes, dtype=pl.Int64)).alias(name)
+
+
+def choices(name: str, codes: Numbers, enum: type[IntEnum]) -> pl.Series:
+    """The codes of an enum whose members count from 0, as lower-case names."""
+    return named(name, codes, [member.name.lower() for member in enum])
+
+
+def optional(name: str, values: Numbers) -> pl.Series:
+    """Floats with NaN as null."""
+    return pl.Series(name, values, pl.Float64).fill_nan(None)
+
+
+def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.DataFrame:
+    """One row an execution, in the order in which they happened."""
+    n = int(state.clock[FILLS])
+    f, symbol = state.fills, state.fills.symbol[:n]
+    quantity = f.quantity[:n]
+    slippage = np.abs(f.price[:n] - f.reference[:n]) * np.abs(quantity) * state.instruments.multiplier[symbol]
+    by_id = orders[(f.order[:n] - 1).tolist()] if n else orders.clear()  # orders are sorted by id, and ids count from 1
+    return pl.DataFrame(
+        [
+            pl.Series("fill_id", np.arange(1, n + 1), pl.Int64),
+            pl.Series("order_id", f.order[:n], pl.Int64),
+            times(f.time[:n]),
+            named("symbol", symbol, symbols),
+            named("side", (quantity > 0).astype(np.int64), ["sell", "buy"]),
+            pl.Series("quantity", np.abs(quantity), pl.Float64),
+            pl.Series("price", f.price[:n], pl.Float64),
+            pl.Series("reference_price", f.reference[:n], pl.Float64),
+            pl.Series("commission", f.commission[:n], pl.Float64),
+            pl.Series("slippage", slippage, pl.Float64),
+            choices("segment", f.segment[:n], Segment),
+            pl.Series("position_after", state.aftermath.position[:n], pl.Float64),
+            pl.Series("cash_after", state.aftermath.cash[:n], pl.Float64),
+            by_id["origin"],
+            by_id["type"].alias("order_type"),
+        ]
+    )
+
+
+def orders(state: State, symbols: Sequence[str], tags: Sequence[str]) -> pl.DataFrame:
+    """One row an order, live or closed, by id."""
+    closed, cells = int(state.clock[CLOSED]), np.flatnonzero(state.orders.id > 0)
+    rank = np.argsort(np.concatenate((state.closed_orders.id[:closed], state.orders.id[cells])))
+
+    def column(group: str, field: str) -> Numbers:
+        parts = (getattr(getattr(state, f"closed_{group}"), field)[:closed], getattr(getattr(state, group), field)[cells])
+        values: Numbers = np.concatenate(parts)[rank]
+        return values
+
+    symbol, filled = column("orders", "symbol"), column("progress", "filled")
+    with np.errstate(invalid="ignore"):
+        average = column("progress", "value") / filled / state.instruments.multiplier[symbol]
+    return pl.DataFrame(
+        [
+            pl.Series("order_id", column("orders", "id"), pl.Int64),
+            named("symbol", symbol, symbols),
+            named("side", (column("orders", "side") > 0).astype(np.int64), ["sell", "buy"]),
+            choices("type", column("orders", "type"), OrderType),
+            choices("sizing", column("orders", "sizing"), Sizing),
+            choices("origin", column("orders", "origin"), Origin),
+            choices("time_in_force", column("orders", "tif"), TimeInForce),
+            optional("quantity", column("terms", "quantity")),
+            optional("limit", column("terms", "limit")),
+            optional("stop", column("terms", "stop")),
+            times(column("terms", "submitted"), "submitted_at"),
+            choices("state", column("orders", "state"), OrderState),
+            choices("reason", column("orders", "reason"), Reason),
+            times(column("progress", "closed"), "closed_at"),
+            pl.Series("filled_quantity", filled, pl.Float64),
+            optional("average_fill_price", average),
+            pl.Series("commission", column("progress", "commission"), pl.Float64),
+            named("tag", column("terms", "tag") + 1, ["", *tags]).replace("", None),
+        ]
+    )
+
+
+def order_events(state: State) -> pl.DataFrame:
+    """One row a transition, in the order in which they happened."""
+    n, e = int(state.clock[EVENTS]), state.events
+    return pl.DataFrame(
+        [
+            pl.Series("order_id", e.order[:n], pl.Int64),
+            times(e.time[:n]),
+            choices("from_state", e.source[:n], OrderState),
+            choices("to_state", e.target[:n], OrderState),
+            choices("reason", e.reason[:n], Reason),
+        ]
+    )
+
+
+def journal(state: State, symbols: Sequence[str], currency: str) -> pl.DataFrame:
+    """One row a change of cash, in the order in which they were booked."""
+    n, j = int(state.clock[JOURNAL]), state.journal
+    fill = pl.Series("fill_id", j.fill[:n] + 1, pl.Int64)
+    return pl.DataFrame(
+        [
+            times(j.time[:n]),
+            named("currency", j.currency[:n], [currency]),
+            choices("cause", j.cause[:n], JournalCause),
+            fill.set(fill == 0, None),
+            named("symbol", j.symbol[:n] + 1, ["", *symbols]).replace("", None),
+            pl.Series("amount", j.amount[:n], pl.Float64),
+        ]
+    )
+
+
+def equity(state: State, bars: Stream, initial: float) -> pl.DataFrame:
+    """One row an instant at which an execution bar ended. Drawdown: equity ÷ its running peak (the initial cash included) − 1."""
+    n, c = int(state.clock[POINTS]), state.curve
+    ends = np.flatnonzero(np.diff(state.timeline.end_first))[:n]
+    last = state.timeline.end_first[ends + 1] - 1
+    peak = np.maximum(np.maximum.accumulate(c.equity[:n]), initial) if n else c.equity[:0]
+    return pl.DataFrame(
+        [
+            times(state.timeline.time[ends]),
+            pl.Series("session", bars.session[last], pl.Int32).cast(pl.Date),
+            pl.Series("cash", c.cash[:n], pl.Float64),
+            pl.Series("equity", c.equity[:n], pl.Float64),
+            pl.Series("net_exposure", c.net[:n], pl.Float64),
+            pl.Series("gross_exposure", c.gross[:n], pl.Float64),
+            pl.Series("drawdown", c.equity[:n] / peak - 1.0, pl.Float64),
+        ]
+    )
+
+
+def positions(state: State, symbols: Sequence[str]) -> pl.DataFrame:
+    """One row a symbol, as the run ended."""
+    p = state.positions
+    quantity, mark, multiplier = p.quantity, state.market.mark, state.instruments.multiplier
+    value = np.where(quantity == 0.0, 0.0, quantity * multiplier * mark)
+    unrealized = np.where(quantity == 0.0, 0.0, quantity * multiplier * (mark - p.average_price))
+    return pl.DataFrame(
+        [
+            pl.Series("symbol", symbols, pl.String),
+            pl.Series("quantity", quantity, pl.Float64),
+            pl.Series("average_price", p.average_price, pl.Float64),
+            optional("mark", mark),
+            pl.Series("value", value, pl.Float64),
+            pl.Series("unrealized_pnl", unrealized, pl.Float64),
+            pl.Series("realized_pnl", p.realized, pl.Float64),
+            pl.Series("stale_marks", p.stale_marks, pl.Int64),
+        ]
+    )
+
+
+def _open_lots(state: State) -> tuple[list[int], list[int], list[float]]:
+    """Slot, opening fill and quantity of every open lot."""
+    slots, opening, quantities = [], [], []
+    for slot in np.flatnonzero(state.positions.quantity).tolist():
+        lot = int(state.positions.oldest_lot[slot])
+        while lot != NONE:
+            slots.append(slot)
+            opening.append(int(state.lots.fill[lot]))
+            quantities.append(float(state.lots.quantity[lot]))
+            lot = int(state.lots.next[lot])
+    return slots, opening, quantities
+
+
+def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
+    """One row a (lot, closing fill) pair, then the open lots, valued at the mark.
+
+    `bars_held` counts the symbol's bars from the entry's to the exit's. `mfe` and `mae` are the best and worst price of the trade against its
+    entry, per unit: bars that were held throughout count whole, the exit's bar only by the exit price, the entry's bar whole only where the
+    entry was at its open.
+    """
+    state: State = handle.state
+    n, t, f = int(state.clock[TRADES]), state.trades, state.fills
+    slots, opening, left = _open_lots(state)
+    slot = np.concatenate((t.slot[:n], np.array(slots, np.int64)))
+    entry = np.concatenate((t.entry_fill[:n], np.array(opening, np.int64)))
+    quantity = np.concatenate((t.quantity[:n], left))
+    is_open = np.arange(len(slot)) >= n
+    exit_ = np.concatenate((t.exit_fill[:n], np.array(opening, np.int64)))  # an open lot has none: its entry stands in, and is masked
+    symbol = state.positions.symbol[slot]
+    side = np.sign(f.quantity[entry])
+    multiplier = state.instruments.multiplier[symbol]
+    entry_price, exit_price = f.price[entry], np.where(is_open, state.market.mark[symbol], f.price[exit_])
+    share_in = quantity / np.abs(f.quantity[entry])
+    share_out = np.where(is_open, 0.0, quantity / np.abs(f.quantity[exit_]))
+    commission = f.commission[entry] * share_in + f.commission[exit_] * share_out
+    slipped = np.abs(f.price - f.reference) * np.abs(f.quantity)
+    slippage = (slipped[entry] * share_in + slipped[exit_] * share_out) * multiplier
+    gross = quantity * (exit_price - entry_price) * side * multiplier
+    value = quantity * np.abs(entry_price) * multiplier
+    held, best, worst = _excursions(handle, bars, symbol, entry, exit_, is_open, entry_price, exit_price, side)
+    exits = orders[(f.order[exit_] - 1).tolist()] if len(slot) else orders.clear()
+    is_open_ = pl.Series("is_open", is_open, pl.Boolean)
+
+    def closed(series: pl.Series) -> pl.Series:
+        return series.set(is_open_, None) if len(series) else series
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = (gross - commission) / value
+    return pl.DataFrame(
+        [
+            pl.Series("trade_id", np.arange(1, len(slot) + 1), pl.Int64),
+            named("symbol", symbol, bars.symbols),
+            named("direction", (side > 0).astype(np.int64), ["short", "long"]),
+            pl.Series("quantity", quantity, pl.Float64),
+            pl.Series("entry_order_id", f.order[entry], pl.Int64),
+            closed(pl.Series("exit_order_id", f.order[exit_], pl.Int64)),
+            times(f.time[entry], "entry_time"),
+            times(np.where(is_open, UNSET, f.time[exit_]), "exit_time"),
+            pl.Series("entry_price", entry_price, pl.Float64),
+            closed(pl.Series("exit_price", exit_price, pl.Float64)),
+            pl.Series("gross_pnl", gross, pl.Float64),
+            pl.Series("commission", commission, pl.Float64),
+            pl.Series("slippage", slippage, pl.Float64),
+            pl.Series("pnl", gross - commission, pl.Float64),
+            optional("return", returns),
+            pl.Series("bars_held", held, pl.Int64),
+            pl.Series("mfe", np.maximum((best - entry_price) * side, 0.0), pl.Float64),
+            pl.Series("mae", np.minimum((worst - entry_price) * side, 0.0), pl.Float64),
+            closed(exits["origin"].alias("exit_reason")),
+            closed(exits["type"].alias("exit_type")),
+            is_open_,
+        ]
+    )
+
+
+def _excursions(
+    handle: Handle,
+    bars: Stream,
+    symbol: Numbers,
+    entry: Numbers,
+    exit_: Numbers,
+    is_open: Numbers,
+    entry_price: Numbers,
+    exit_price: Numbers,
+    side: Numbers,
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Bars held, and the best and worst price of each trade."""
+    state: State = handle.state
+    best, worst = np.zeros(len(entry)), np.zeros(len(entry))
+    if not len(entry):
+        return np.zeros(0, np.int64), best, worst
+    place = np.empty(len(bars.symbol), np.int64)  # of a bar in the symbol-major history
+    place[np.argsort(bars.symbol, kind="stable")] = np.arange(len(bars.symbol))
+    f = state.fills
+    first, last = place[f.row[entry]], place[f.row[exit_]]
+    last = np.where(is_open, state.history.known[symbol] - 1, last)
+    at_open = f.segment[entry] == Segment.OPEN
+    through = is_open | (f.segment[exit_] >= Segment.CLOSE)
+    bounds = (first + ~at_open, last + through)
+    arrays = [np.ascontiguousarray(x, np.float64) for x in (entry_price, exit_price, side)]
+    functions()["excursion"](handle.key, *(np.ascontiguousarray(b, np.int64) for b in bounds), *arrays, best, worst)
+    return last - first, best, worst

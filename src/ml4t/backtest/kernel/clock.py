@@ -1,0 +1,80 @@
+"""The one clock: the next instant, and the queue of timers (docs/semantics/time.md)."""
+
+from ml4t.backtest._jit import INT, VOID, function, inline
+from ml4t.backtest.tables import NEVER, NEXT, TIMERS, UNCHECKED
+
+# kinds of timers, in the order in which they are due within an instant
+DECISION_TIMER, EXPIRY_TIMER = 0, 1
+
+
+@inline
+def is_earlier(timers, i, j):
+    """Whether timer i is due before timer j: time, kind, number."""
+    if timers.time[i] != timers.time[j]:
+        return timers.time[i] < timers.time[j]
+    if timers.kind[i] != timers.kind[j]:
+        return timers.kind[i] < timers.kind[j]
+    return timers.number[i] < timers.number[j]
+
+
+@inline
+def swap(timers, i, j):
+    """Timers i and j have changed places."""
+    timers.time[i], timers.time[j] = timers.time[j], timers.time[i]
+    timers.kind[i], timers.kind[j] = timers.kind[j], timers.kind[i]
+    timers.number[i], timers.number[j] = timers.number[j], timers.number[i]
+
+
+@function(VOID, INT, INT, INT)
+def push_timer(state, time, kind, number):
+    """The timer is in the queue."""
+    timers, i = state.timers, state.clock[TIMERS]
+    state.clock[TIMERS] = i + 1
+    state.clock[UNCHECKED] = 1
+    timers.time[i] = time
+    timers.kind[i] = kind
+    timers.number[i] = number
+    while i > 0 and is_earlier(timers, i, (i - 1) // 2):
+        swap(timers, i, (i - 1) // 2)
+        i = (i - 1) // 2
+
+
+@function(INT)
+def pop_timer(state):
+    """The first timer has left the queue; its number."""
+    timers = state.timers
+    n = state.clock[TIMERS] - 1
+    state.clock[TIMERS] = n
+    number = timers.number[0]
+    swap(timers, 0, n)
+    i = 0
+    while True:
+        child = 2 * i + 1
+        if child >= n:
+            return number
+        if child + 1 < n and is_earlier(timers, child + 1, child):
+            child += 1
+        if not is_earlier(timers, child, i):
+            return number
+        swap(timers, i, child)
+        i = child
+
+
+@inline
+def is_timer_due(state, now, kind):
+    """Whether the first timer is of this kind (or an earlier one) and due."""
+    timers = state.timers
+    return state.clock[TIMERS] > 0 and timers.time[0] <= now and timers.kind[0] <= kind
+
+
+@inline
+def timer_time(state):
+    """When the next timer is due, NEVER where there is none."""
+    return state.timers.time[0] if state.clock[TIMERS] > 0 else NEVER
+
+
+@inline
+def timeline_time(state):
+    """The next instant of the timeline, NEVER after the last."""
+    k = state.clock[NEXT]
+    return state.timeline.time[k] if k < state.timeline.time.shape[0] else NEVER

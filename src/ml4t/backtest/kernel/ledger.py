@@ -1,0 +1,218 @@
+"""The only writer of cash, positions, lots, trades, fills and journal (docs/semantics/ledger.md)."""
+
+from ml4t.backtest._jit import FLOAT, INT, function, inline
+from ml4t.backtest.enums import JournalCause
+from ml4t.backtest.tables import FILLS, FREE_LOT, GROSS, HELD, JOURNAL, LOTS, NET, NONE, NOW, POINTS, TRADES, UNCHECKED
+
+NEARLY_FLAT = 1e-9  # relative to the larger of position and fill
+
+
+@inline
+def closing_snap(held, quantity):
+    """The fill's quantity, made exact where it leaves next to nothing of the position."""
+    if held != 0.0 and abs(held + quantity) < NEARLY_FLAT * max(abs(held), abs(quantity)):
+        return -held
+    return quantity
+
+
+@inline
+def position_value(state, slot, quantity, price):
+    """Value of a position at a price, in account currency."""
+    symbol = state.positions.symbol[slot]
+    return quantity * state.instruments.multiplier[symbol] * (price - state.positions.basis[slot])
+
+
+@inline
+def marked_value(state, slot):
+    """Value of the slot's position at its mark, 0 when flat."""
+    quantity = state.positions.quantity[slot]
+    if quantity == 0.0:
+        return 0.0
+    return position_value(state, slot, quantity, state.market.mark[state.positions.symbol[slot]])
+
+
+@inline
+def post(state, time, symbol, cause, fill, amount):
+    """Cash has changed by `amount`, and the journal says why."""
+    journal, n = state.journal, state.clock[JOURNAL]
+    currency = state.instruments.currency[symbol]
+    state.cash[currency] += amount
+    journal.time[n] = time
+    journal.currency[n] = currency
+    journal.cause[n] = cause
+    journal.fill[n] = fill
+    journal.symbol[n] = symbol
+    journal.amount[n] = amount
+    state.clock[JOURNAL] = n + 1
+
+
+@inline
+def open_lot(state, slot, fill, quantity):
+    """A new lot is the slot's newest."""
+    lots, positions, clock = state.lots, state.positions, state.clock
+    lot = clock[FREE_LOT]
+    clock[FREE_LOT] = lots.next[lot]
+    clock[LOTS] += 1
+    lots.fill[lot] = fill
+    lots.quantity[lot] = quantity
+    lots.next[lot] = NONE
+    if positions.oldest_lot[slot] == NONE:
+        positions.oldest_lot[slot] = lot
+    else:
+        lots.next[positions.newest_lot[slot]] = lot
+    positions.newest_lot[slot] = lot
+
+
+@inline
+def close_lots(state, slot, fill, quantity, everything):
+    """Lots worth `quantity` are closed, the oldest first, and each is a trade. `everything`: no lot is left, whatever rounding says."""
+    lots, positions, trades, clock = state.lots, state.positions, state.trades, state.clock
+    left = quantity
+    lot = positions.oldest_lot[slot]
+    while lot != NONE and (everything or left > 0.0):
+        following = lots.next[lot]
+        closes = everything or lots.quantity[lot] <= left * (1.0 + NEARLY_FLAT)
+        part = lots.quantity[lot] if closes else left
+        n = clock[TRADES]
+        trades.slot[n] = slot
+        trades.entry_fill[n] = lots.fill[lot]
+        trades.exit_fill[n] = fill
+        trades.quantity[n] = part
+        clock[TRADES] = n + 1
+        left -= part
+        if not closes:
+            lots.quantity[lot] -= part
+            break
+        lots.next[lot] = clock[FREE_LOT]
+        clock[FREE_LOT] = lot
+        clock[LOTS] -= 1
+        lot = following
+    positions.oldest_lot[slot] = lot
+    if lot == NONE:
+        positions.newest_lot[slot] = NONE
+
+
+@inline
+def hold(state, slot):
+    """The slot is among those with a position."""
+    state.positions.held_at[slot] = state.clock[HELD]
+    state.held[state.clock[HELD]] = slot
+    state.clock[HELD] += 1
+
+
+@inline
+def release(state, slot):
+    """The slot is no longer among those with a position."""
+    positions, held = state.positions, state.held
+    last = state.clock[HELD] - 1
+    moved = held[last]
+    held[positions.held_at[slot]] = moved
+    positions.held_at[moved] = positions.held_at[slot]
+    positions.held_at[slot] = NONE
+    state.clock[HELD] = last
+
+
+@inline
+def apply(state, slot, fill, quantity, price):
+    """The position after a fill: increase, reduce, close or flip."""
+    positions = state.positions
+    held = positions.quantity[slot]
+    now = held + quantity
+    if held * quantity >= 0.0:  # increase
+        average = positions.average_price[slot]
+        positions.average_price[slot] = (average * abs(held) + price * abs(quantity)) / abs(now)
+        open_lot(state, slot, fill, abs(quantity))
+        if held == 0.0:
+            hold(state, slot)
+    else:
+        closed = min(abs(quantity), abs(held))
+        profit = position_value(state, slot, closed, price) - position_value(state, slot, closed, positions.average_price[slot])
+        positions.realized[slot] += profit if held > 0.0 else -profit
+        close_lots(state, slot, fill, closed, now * held <= 0.0)
+        if now == 0.0:  # close
+            positions.average_price[slot] = 0.0
+            release(state, slot)
+        elif now * held < 0.0:  # flip
+            positions.average_price[slot] = price
+            open_lot(state, slot, fill, abs(now))
+    positions.quantity[slot] = now
+
+
+@function(INT, INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT)
+def book_fill(state, order, symbol, slot, time, row, segment, quantity, price, reference, commission):
+    """One execution is in the books: position, cash, journal, lots, trades, marks and the fill itself. Returns the fill's number."""
+    clock, fills, money = state.clock, state.fills, state.money
+    fill = clock[FILLS]
+    before = marked_value(state, slot)
+    value = quantity * price * state.instruments.multiplier[symbol]
+    apply(state, slot, fill, quantity, price)
+    post(state, time, symbol, JournalCause.FILL, fill, -value)
+    if commission != 0.0:
+        post(state, time, symbol, JournalCause.COMMISSION, fill, -commission)
+    state.market.mark[symbol] = reference
+    after = marked_value(state, slot)
+    money[NET] += after - before
+    money[GROSS] += abs(after) - abs(before)
+    fills.order[fill] = order
+    fills.symbol[fill] = symbol
+    fills.slot[fill] = slot
+    fills.time[fill] = time
+    fills.row[fill] = row
+    fills.segment[fill] = segment
+    fills.quantity[fill] = quantity
+    fills.price[fill] = price
+    fills.reference[fill] = reference
+    fills.commission[fill] = commission
+    state.aftermath.position[fill] = state.positions.quantity[slot]
+    state.aftermath.cash[fill] = state.cash[state.instruments.currency[symbol]]
+    clock[FILLS] = fill + 1
+    clock[UNCHECKED] = 1
+    return fill
+
+
+@inline
+def revalue(state):
+    """Net and gross exposure are the sums over all positions at their marks, exactly."""
+    net = 0.0
+    gross = 0.0
+    for i in range(state.clock[HELD]):
+        value = marked_value(state, state.held[i])
+        net += value
+        gross += abs(value)
+    state.money[NET] = net
+    state.money[GROSS] = gross
+
+
+@inline
+def total_cash(state):
+    """Cash over all currencies, in account currency."""
+    cash = state.cash[0]
+    for i in range(1, state.cash.shape[0]):
+        cash += state.cash[i]
+    return cash
+
+
+@inline
+def equity(state):
+    """Cash and positions at their marks, in account currency."""
+    return total_cash(state) + state.money[NET]
+
+
+@inline
+def record_equity(state):
+    """The equity point of this instant is written, stale marks are counted."""
+    clock, curve = state.clock, state.curve
+    point = clock[POINTS]
+    if clock[HELD] != 0:
+        revalue(state)
+        for i in range(clock[HELD]):
+            slot = state.held[i]
+            row = state.market.row[state.positions.symbol[slot]]
+            if row == NONE or state.bars.end[row] < clock[NOW]:
+                state.positions.stale_marks[slot] += 1
+    cash = total_cash(state)
+    curve.cash[point] = cash
+    curve.equity[point] = cash + state.money[NET]
+    curve.net[point] = state.money[NET]
+    curve.gross[point] = state.money[GROSS]
+    clock[POINTS] = point + 1

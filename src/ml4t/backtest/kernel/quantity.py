@@ -1,0 +1,104 @@
+"""How many units a request comes to (docs/semantics/sizing.md)."""
+
+import math
+
+from ml4t.backtest._jit import inline
+from ml4t.backtest.enums import Sizing, Valuation
+from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
+from ml4t.backtest.kernel.rounding import towards_zero
+from ml4t.backtest.tables import HELD, NET, VALUATION
+
+
+@inline
+def is_explicit(sizing):
+    """Whether the caller gave the quantity itself."""
+    return sizing == Sizing.QUANTITY
+
+
+@inline
+def is_target(sizing):
+    """Whether the request names the position wanted, not the order's quantity."""
+    return sizing >= Sizing.TARGET_QUANTITY and sizing <= Sizing.TARGET_PERCENT
+
+
+@inline
+def is_resolved_at_fill(state, sizing):
+    """Whether the quantity is known only when the order fills."""
+    if sizing == Sizing.CLOSE:
+        return True
+    by_price = sizing != Sizing.QUANTITY and sizing != Sizing.TARGET_QUANTITY
+    return by_price and state.rules[VALUATION] == Valuation.FILL_PRICE
+
+
+@inline
+def frozen_equity(state):
+    """Equity as sizing sees it in a decision."""
+    if state.rules[VALUATION] != Valuation.PREVIOUS_CLOSE:
+        return equity(state)
+    net = 0.0
+    for i in range(state.clock[HELD]):
+        slot = state.held[i]
+        price = state.market.previous_close[state.positions.symbol[slot]]
+        if price == price:
+            net += position_value(state, slot, state.positions.quantity[slot], price)
+        else:
+            net += marked_value(state, slot)
+    return total_cash(state) + net
+
+
+@inline
+def frozen_price(state, symbol):
+    """The symbol's price as sizing sees it in a decision, NaN where there is none yet."""
+    previous = state.market.previous_close[symbol]
+    if state.rules[VALUATION] == Valuation.PREVIOUS_CLOSE and previous == previous:
+        return previous
+    return state.market.mark[symbol]
+
+
+@inline
+def equity_at(state, slot, price):
+    """Equity with this slot's symbol at `price`."""
+    value = 0.0
+    if state.positions.quantity[slot] != 0.0:
+        value = position_value(state, slot, state.positions.quantity[slot], price)
+    return total_cash(state) + (state.money[NET] - marked_value(state, slot) + value)
+
+
+@inline
+def wanted(state, sizing, side, request, symbol, slot, price, total):
+    """The signed quantity a request comes to at `price` with equity `total`; 0 where nothing is to be done."""
+    held = state.positions.quantity[slot]
+    lot = state.instruments.lot_size[symbol]
+    if sizing == Sizing.QUANTITY:
+        return side * request
+    if sizing == Sizing.CLOSE:
+        return -held
+    if sizing == Sizing.TARGET_QUANTITY:
+        return towards_zero(request, lot) - held
+    value = request
+    if sizing == Sizing.PERCENT or sizing == Sizing.TARGET_PERCENT:
+        value = request * total
+    units = towards_zero(value / (price * state.instruments.multiplier[symbol]), lot)
+    if is_target(sizing):
+        return units - held
+    return side * units
+
+
+@inline
+def wanted_at_fill(state, cell, price):
+    """The signed quantity an order still wants when the market's price is `price`."""
+    orders, terms = state.orders, state.terms
+    sizing, slot = orders.sizing[cell], orders.slot[cell]
+    if is_resolved_at_fill(state, sizing):
+        total = equity_at(state, slot, price)
+        return wanted(state, sizing, orders.side[cell], terms.request[cell], orders.symbol[cell], slot, price, total)
+    return orders.side[cell] * (terms.quantity[cell] - state.progress.filled[cell])
+
+
+@inline
+def reducible(state, slot, quantity):
+    """The part of a signed quantity that only reduces the position."""
+    held = state.positions.quantity[slot]
+    if held * quantity >= 0.0:
+        return 0.0
+    return math.copysign(min(abs(quantity), abs(held)), quantity)

@@ -1,0 +1,59 @@
+"""Room in the growable tables: checked before each phase, so that nothing can overflow inside one."""
+
+from ml4t.backtest._jit import INT, function
+from ml4t.backtest.tables import (
+    BOOK_ROOM,
+    CLOSED,
+    CLOSED_ROOM,
+    EVENT_ROOM,
+    EVENTS,
+    FILL_ROOM,
+    FILLS,
+    HELD,
+    IDS,
+    INDEX_ROOM,
+    JOURNAL,
+    JOURNAL_ROOM,
+    LIVE,
+    LOT_ROOM,
+    LOTS,
+    TIMER_ROOM,
+    TIMERS,
+    TRADE_ROOM,
+    TRADES,
+    UNCHECKED,
+)
+
+EVENTS_PER_ORDER = 6  # a phase can accept, trigger, fill in part, fill and end an order; one to spare
+JOURNAL_PER_FILL = 2
+
+
+@function(INT, INT)
+def has_room(state, new):
+    """Whether one phase with `new` more orders fits; `needs` says what each table must hold."""
+    clock, needs = state.clock, state.needs
+    held = clock[HELD]
+    orders = clock[LIVE] + held + new  # a close-out is an order, too
+    needs[BOOK_ROOM] = orders
+    needs[CLOSED_ROOM] = clock[CLOSED] + orders
+    needs[INDEX_ROOM] = clock[IDS] + held + new
+    needs[FILL_ROOM] = clock[FILLS] + orders
+    needs[EVENT_ROOM] = clock[EVENTS] + EVENTS_PER_ORDER * orders
+    needs[JOURNAL_ROOM] = clock[JOURNAL] + JOURNAL_PER_FILL * orders
+    needs[TRADE_ROOM] = clock[TRADES] + clock[LOTS] + orders
+    needs[LOT_ROOM] = clock[LOTS] + orders
+    needs[TIMER_ROOM] = clock[TIMERS] + orders
+    fits = (
+        needs[BOOK_ROOM] <= state.orders.id.shape[0]
+        and needs[CLOSED_ROOM] <= state.closed_orders.id.shape[0]
+        and needs[INDEX_ROOM] <= state.index.shape[0]
+        and needs[FILL_ROOM] <= state.fills.order.shape[0]
+        and needs[EVENT_ROOM] <= state.events.order.shape[0]
+        and needs[JOURNAL_ROOM] <= state.journal.time.shape[0]
+        and needs[TRADE_ROOM] <= state.trades.slot.shape[0]
+        and needs[LOT_ROOM] <= state.lots.fill.shape[0]
+        and needs[TIMER_ROOM] <= state.timers.time.shape[0]
+    )
+    if fits:
+        clock[UNCHECKED] = 0
+    return fits

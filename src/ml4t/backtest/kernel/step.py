@@ -1,0 +1,219 @@
+"""The loop over instants: the eight steps, from one decision to the next (docs/semantics/time.md)."""
+
+from ml4t.backtest._jit import INT, VOID, function, inline
+from ml4t.backtest.enums import EndRule, MarketFill, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
+from ml4t.backtest.kernel.admission import admit_batch
+from ml4t.backtest.kernel.clock import DECISION_TIMER, EXPIRY_TIMER, is_timer_due, pop_timer, push_timer, timeline_time, timer_time
+from ml4t.backtest.kernel.ledger import record_equity, revalue
+from ml4t.backtest.kernel.match import fill, match_bars, match_opens, match_same_close
+from ml4t.backtest.kernel.orders import assign_session, create, transition
+from ml4t.backtest.kernel.room import has_room
+from ml4t.backtest.tables import (
+    BAR_ENDED,
+    BATCH,
+    BEGIN,
+    CURRENT,
+    DECIDED,
+    DUE,
+    END_OF_DATA,
+    END_OF_RUN,
+    HELD,
+    INFORMED,
+    KEEP_HISTORY,
+    LIVE,
+    MARKET_FILL,
+    NEVER,
+    NEXT,
+    NONE,
+    NOW,
+    PHASE,
+    POINTS,
+    TIMERS,
+    UNASSIGNED,
+    UNCHECKED,
+    UNSET,
+    WAKE_ON_BAR,
+    WARMUP,
+)
+
+# what `advance` returns
+READY, DONE, GROW = 0, 1, 2
+
+NAN = float("nan")
+
+
+# ------------------------------------------------------------------------------------------------ rows becoming visible
+@inline
+def reveal_bar(state, row):
+    """A bar that ended is the newest row of its symbol's history."""
+    bars, history, streams = state.bars, state.history, state.streams
+    symbol, n = bars.symbol[row], bars.symbol.shape[0]
+    at = history.known[symbol]
+    value = history.value
+    value[at] = bars.open[row]
+    value[n + at] = bars.high[row]
+    value[2 * n + at] = bars.low[row]
+    value[3 * n + at] = bars.close[row]
+    value[4 * n + at] = bars.volume[row]
+    for c in range(streams.columns[0]):
+        value[(5 + c) * n + at] = history.source[streams.source_first[0] + c * n + row]
+    history.known[symbol] = at + 1
+
+
+@function(INT, INT)
+def reveal_information(state, last):
+    """Information rows up to `last` are visible. Whether one of them is a decision."""
+    information, streams, history = state.information, state.streams, state.history
+    wakes = False
+    for i in range(state.clock[INFORMED], last):
+        stream, series = information.stream[i], information.series[i]
+        n = streams.rows[stream]
+        at = history.known[series]
+        for c in range(streams.columns[stream]):
+            source = streams.source_first[stream] + c * n + information.row[i]
+            history.value[streams.value_first[stream] + c * n + at] = history.source[source]
+        history.known[series] = at + 1
+        wakes = wakes or streams.wakes[stream] != 0
+    state.clock[INFORMED] = last
+    return wakes
+
+
+@inline
+def mark_close(state, row):
+    """The symbol is marked at the close of its bar."""
+    market, symbol = state.market, state.bars.symbol[row]
+    close = state.bars.close[row]
+    market.previous_close[symbol] = close if market.row[symbol] == NONE else market.close[symbol]
+    market.close[symbol] = close
+    market.mark[symbol] = close
+    market.row[symbol] = row
+
+
+# ----------------------------------------------------------------------------------------------------- after a decision
+@function(VOID, INT, INT)
+def close_out(state, slot, origin):
+    """The slot's position is closed at its mark by an order of the engine's own."""
+    symbol, held = state.positions.symbol[slot], state.positions.quantity[slot]
+    side = -1 if held > 0.0 else 1
+    cell = create(
+        state, symbol, side, OrderType.MARKET, Sizing.CLOSE, origin, abs(held), NAN, NAN, NAN, TimeInForce.GTC, NEVER, 1, NONE
+    )
+    transition(state, cell, state.clock[NOW], OrderState.ACCEPTED, Reason.ADMITTED, NONE)
+    fill(state, cell, state.market.row[symbol], Segment.AFTER_CLOSE, state.market.mark[symbol])
+
+
+@inline
+def end_positions(state, first, last):
+    """Positions whose symbol, or whose run, ends with these bars are closed where the end rules say so."""
+    rules, positions = state.rules, state.positions
+    if rules[END_OF_DATA] == EndRule.CLOSE:
+        for row in range(first, last):
+            symbol = state.bars.symbol[row]
+            if state.instruments.final_row[symbol] == row and positions.quantity[symbol] != 0.0:
+                close_out(state, symbol, Origin.END_OF_DATA)
+    if rules[END_OF_RUN] == EndRule.CLOSE and last == state.bars.symbol.shape[0]:
+        for slot in range(positions.quantity.shape[0]):
+            if positions.quantity[slot] != 0.0:
+                close_out(state, slot, Origin.END_OF_RUN)
+
+
+@function(VOID)
+def expire(state):
+    """Orders whose time has come are expired."""
+    now = state.clock[NOW]
+    while is_timer_due(state, now, EXPIRY_TIMER):
+        cell = state.index[pop_timer(state) - 1]
+        if cell >= 0 and state.terms.until[cell] <= now:
+            is_day = state.orders.tif[cell] == TimeInForce.DAY
+            reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
+            transition(state, cell, now, OrderState.EXPIRED, reason, NONE)
+
+
+@function(VOID, INT, INT)
+def assign_sessions(state, first, last):
+    """DAY orders of the symbols whose bars start now belong to the session of these bars."""
+    for i in range(first, last):
+        row = state.timeline.start_row[i]
+        cell = state.market.oldest[state.bars.symbol[row]]
+        while cell != NONE:
+            if state.terms.until[cell] == UNSET:
+                assign_session(state, cell, state.bars.session_close[row])
+                push_timer(state, state.bars.session_close[row], EXPIRY_TIMER, state.orders.id[cell])
+            cell = state.links.after[cell]
+
+
+# ------------------------------------------------------------------------------------------------------------ the steps
+@inline
+def begin_instant(state, now, on_timeline):
+    """Steps 1 to 4 and the first half of 5. Whether the strategy is to decide."""
+    clock, timeline = state.clock, state.timeline
+    clock[NOW] = now
+    clock[BAR_ENDED] = 0
+    clock[CURRENT] = NONE
+    wakes = False
+    if on_timeline:
+        k = clock[NEXT]
+        clock[CURRENT] = k
+        clock[NEXT] = k + 1
+        first, last = timeline.end_first[k], timeline.end_first[k + 1]
+        if last > first:
+            if clock[LIVE] > 0:
+                match_bars(state, first, last)
+            for row in range(first, last):
+                if state.rules[KEEP_HISTORY] != 0:
+                    reveal_bar(state, row)
+                mark_close(state, row)
+            if clock[HELD] > 0:
+                revalue(state)
+            clock[BAR_ENDED] = 1
+            wakes = state.rules[WAKE_ON_BAR] != 0
+        if timeline.information_first[k + 1] > clock[INFORMED]:
+            wakes = reveal_information(state, timeline.information_first[k + 1]) or wakes
+    clock[DUE] = 0
+    while is_timer_due(state, now, DECISION_TIMER):
+        state.due[clock[DUE]] = pop_timer(state)
+        clock[DUE] += 1
+        wakes = True
+    return wakes and clock[POINTS] >= state.rules[WARMUP]
+
+
+@inline
+def finish_instant(state):
+    """The second half of step 5, and steps 6 to 8."""
+    clock, timeline, k = state.clock, state.timeline, state.clock[CURRENT]
+    if clock[BATCH] > 0:
+        admit_batch(state)
+    if clock[BAR_ENDED] != 0:
+        first, last = timeline.end_first[k], timeline.end_first[k + 1]
+        if state.rules[MARKET_FILL] == MarketFill.SAME_CLOSE and clock[LIVE] > 0:
+            match_same_close(state, first, last)
+        if clock[HELD] > 0:
+            end_positions(state, first, last)
+        record_equity(state)
+    if clock[TIMERS] > 0:
+        expire(state)
+    if k != NONE and clock[LIVE] > 0:
+        first, last = timeline.start_first[k], timeline.start_first[k + 1]
+        match_opens(state, first, last)
+        if clock[UNASSIGNED] > 0:
+            assign_sessions(state, first, last)
+
+
+@inline
+def advance(state):
+    """The state at the next decision: READY. DONE at the end of the timeline; GROW where tables need room first, nothing consumed."""
+    clock = state.clock
+    while True:
+        if clock[UNCHECKED] != 0 and not has_room(state, 0):
+            return GROW
+        if clock[PHASE] == DECIDED:
+            finish_instant(state)
+            clock[PHASE] = BEGIN
+            continue
+        instant, timer = timeline_time(state), timer_time(state)
+        if instant == NEVER:
+            return DONE
+        wakes = begin_instant(state, min(instant, timer), instant <= timer)
+        clock[PHASE] = DECIDED
+        if wakes:
+            return READY

@@ -1,0 +1,202 @@
+"""The market as it is known now: views that end at this instant."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ml4t.backtest._jit import Handle
+from ml4t.backtest.errors import LookAheadError, UnknownFieldError, nearest
+from ml4t.backtest.feed import Stream
+from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.lookup import Fields, Symbols
+from ml4t.backtest.lower import PRICES
+from ml4t.backtest.tables import State
+
+MEAN, STD, MIN, MAX = range(4)
+Window = NDArray[np.float64]
+
+
+class Bar(NamedTuple):
+    """The last bar of a symbol that has ended. Times are UTC nanoseconds."""
+
+    start_ns: int
+    end_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+def checked_count(count: Any) -> int:
+    """The count of rows asked for. Raises LookAheadError where it reaches beyond now."""
+    if isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 1:
+        return int(count)
+    if isinstance(count, int | np.integer) and count < 0:
+        raise LookAheadError(f"A window of {count} rows would reach into the future; windows end now. Ask for 1 or more rows.")
+    raise ValueError(f"A window has a whole number of rows, 1 or more; {count!r} was given.")
+
+
+class MarketData:
+    """Point-in-time view of all streams. Nothing here holds a row that is not known yet.
+
+    Each column of the bars is a method: `close(symbol)` is the last value (NaN before the first), `close(symbol, n)` the last n
+    as a read-only view [≤ n], oldest first. `open`, `high`, `low`, `close`, `volume` and any further column work alike.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Peek(Strategy):
+    ...     def on_end(self):
+    ...         print(self.data.count("SPX"), self.data.close("SPX", 2))
+    >>> _ = run(Peek(), us_indices())
+    5031 [2485.73999 2506.850098]
+    """
+
+    def __init__(self, handle: Handle, bars: Stream, streams: Sequence[Stream]) -> None:
+        state: State = handle.state
+        self.symbols: tuple[str, ...] = bars.symbols
+        self._handle = handle
+        self._bars = bars
+        self._numbers = Symbols(bars.symbols)
+        names = (*PRICES, *(name for name in bars.columns if name not in PRICES))
+        self._fields = {"bars": Fields("the bars", names)}
+        self._streams = {"bars": 0}
+        for number, stream in enumerate(streams, 1):
+            self._fields[stream.name] = Fields(f"stream {stream.name!r}", tuple(stream.columns))
+            self._streams[stream.name] = number
+        self._value: Window = state.history.value.view()
+        self._value.flags.writeable = False
+        self._begin = memoryview(state.history.begin)  # type: ignore[arg-type]
+        self._known = memoryview(state.history.known)  # type: ignore[arg-type]
+        self._memories: dict[tuple[int, int, int], Window] = {}
+        functions_ = functions()
+        self._window, self._ema = functions_["window"], functions_["ema"]
+        for name in names:
+            if name.isidentifier() and not hasattr(type(self), name):
+                setattr(self, name, self._reader(name))
+
+    def _reader(self, field: str) -> Callable[..., Any]:
+        """The method of one column of the bars; a closure, because it is called more than anything else."""
+        numbers, begin, known = self._numbers, self._begin, self._known
+        n = len(self._bars.end)
+        first = self._fields["bars"][field] * n
+        column = self._value[first : first + n]
+        last = memoryview(column)  # type: ignore[arg-type]
+
+        def read(symbol: str, count: int | None = None) -> Any:
+            number = numbers[symbol]
+            end = known[number]
+            start = begin[number]
+            if count is None:
+                return last[end - 1] if end > start else np.nan
+            if count.__class__ is not int or count < 1:
+                count = checked_count(count)
+            return column[max(end - count, start) : end]
+
+        read.__name__ = field
+        read.__doc__ = f"Last known {field} of a symbol (NaN before the first), or a read-only view of the last `count`, oldest first."
+        return read
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        fields = self.__dict__.get("_fields")
+        known = [] if fields is None else list(fields["bars"])
+        raise UnknownFieldError(f"The bars have no column {name!r}.{nearest(name, known)} There are {', '.join(known)}.")
+
+    def _place(self, symbol: str | None, field: str, stream: str) -> tuple[int, int, int, int]:
+        """Offset of the column, first and end row of the series, and the series."""
+        if stream not in self._streams:
+            raise UnknownFieldError(f"No stream {stream!r}.{nearest(stream, self._streams)} There are {', '.join(self._streams)}.")
+        number = self._streams[stream]
+        state: State = self._handle.state
+        rows, symbols = int(state.streams.rows[number]), len(self.symbols)
+        offset = int(state.streams.value_first[number]) + self._fields[stream][field] * rows
+        series = symbols if symbol is None else self._numbers[symbol]
+        if number > 0:
+            series += symbols + (number - 1) * (symbols + 1)
+        elif symbol is None:
+            raise UnknownFieldError("Every bar has a symbol: say which one.")
+        return offset, self._begin[series], self._known[series], series
+
+    def count(self, symbol: str) -> int:
+        """How many bars of the symbol are known."""
+        number = self._numbers[symbol]
+        return int(self._known[number] - self._begin[number])
+
+    def value(self, symbol: str | None, field: str, *, stream: str = "bars") -> float:
+        """The last known value of a column, NaN before the first. `symbol=None`: rows that concern no symbol."""
+        offset, begin, known, _ = self._place(symbol, field, stream)
+        return float(self._value[offset + known - 1]) if known > begin else float("nan")
+
+    def window(self, symbol: str | None, field: str, count: int, *, stream: str = "bars") -> Window:
+        """The last `count` known values of a column (fewer at the beginning), oldest first: a read-only view [≤ count]."""
+        offset, begin, known, _ = self._place(symbol, field, stream)
+        return self._value[offset + max(known - checked_count(count), begin) : offset + known]
+
+    def signal(self, symbol: str | None, name: str) -> float:
+        """The last known value of a signal, NaN before the first has arrived."""
+        return self.value(symbol, name, stream="signals")
+
+    def bar(self, symbol: str) -> Bar | None:
+        """The last bar of the symbol that has ended, None before the first."""
+        row = int(self._handle.state.market.row[self._numbers[symbol]])
+        if row < 0:
+            return None
+        b = self._handle.state.bars
+        prices = (float(column[row]) for column in (b.open, b.high, b.low, b.close, b.volume))
+        return Bar(int(b.start[row]), int(b.end[row]), *prices)
+
+    def _reduced(self, what: int, symbol: str, count: int, field: str) -> float:
+        n = checked_count(count)
+        if field == "close":
+            number = self._numbers[symbol]
+            offset, begin, known = 3 * len(self._bars.end), self._begin[number], self._known[number]
+        else:
+            offset, begin, known, _ = self._place(symbol, field, "bars")
+        if known - begin < n:
+            return float("nan")
+        return float(self._window(self._handle.key, what, offset, known - n, known))
+
+    def mean(self, symbol: str, count: int, field: str = "close") -> float:
+        """The mean of the last `count` values, NaN while fewer are known."""
+        return self._reduced(MEAN, symbol, count, field)
+
+    def std(self, symbol: str, count: int, field: str = "close") -> float:
+        """The sample standard deviation (divisor count − 1) of the last `count` values, NaN while fewer are known."""
+        return self._reduced(STD, symbol, count, field)
+
+    def min(self, symbol: str, count: int, field: str = "close") -> float:
+        """The smallest of the last `count` values, NaN while fewer are known."""
+        return self._reduced(MIN, symbol, count, field)
+
+    def max(self, symbol: str, count: int, field: str = "close") -> float:
+        """The largest of the last `count` values, NaN while fewer are known."""
+        return self._reduced(MAX, symbol, count, field)
+
+    def ema(self, symbol: str, count: int, field: str = "close") -> float:
+        """The exponential mean with weight 2 / (count + 1), started at the first value; NaN while fewer than `count` are known.
+
+        Each call continues where the last one for the same series stopped.
+        """
+        n = checked_count(count)
+        offset, begin, known, series = self._place(symbol, field, "bars")
+        if known - begin < n:
+            return float("nan")
+        key = (offset, series, n)
+        memory = self._memories.get(key)
+        if memory is None:
+            memory = self._memories[key] = np.array([0.0, 0.0, float(offset + begin)])
+        return float(self._ema(self._handle.key, offset, known, n, memory))
+
+    def history(self, symbol: str, count: int | None = None) -> pl.DataFrame:
+        """The known bars of a symbol, or the last `count`, as a frame: timestamp (the bar's end) and every column."""
+        rows = self.count(symbol)
+        last = rows if count is None else min(rows, checked_count(count))
+        ends = self._bars.end[self._bars.symbol == self._numbers[symbol]][rows - last : rows]
+        time = pl.Series("timestamp", ends, pl.Int64).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
+        columns = [pl.Series(name, self.window(symbol, name, last).copy() if last else [], pl.Float64) for name in self._fields["bars"]]
+        return pl.DataFrame([time, *columns])

@@ -1,0 +1,41 @@
+"""What the account may do: descriptions by kind."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Gt, Le, Len
+
+from ml4t.backtest.enums import AccountKind, ByName, Shortfall
+from ml4t.backtest.models.description import Description
+
+
+@dataclass(frozen=True)
+class _Funded(Description):
+    cash: Annotated[float, Gt(0)] = 100_000.0
+    currency: Annotated[str, Len(1, 16)] = "USD"
+    shortfall: Annotated[Shortfall, ByName] = Shortfall.BY_SIZING
+
+
+@dataclass(frozen=True)
+class CashAccount(_Funded):
+    """No shorts, and cash never negative. `cash` is what the run starts with, in `currency`."""
+
+    rule: ClassVar[AccountKind] = AccountKind.CASH
+    initial_margin_rate: ClassVar[float] = 1.0
+    """Everything is paid in full (docs/semantics/account.md)."""
+
+    kind: Literal["cash"] = "cash"
+
+
+@dataclass(frozen=True)
+class MarginAccount(_Funded):
+    """Shorts and leverage up to 1 ÷ `initial_margin_rate` (0.5: gross exposure at most twice the equity)."""
+
+    rule: ClassVar[AccountKind] = AccountKind.MARGIN
+
+    initial_margin_rate: Annotated[float, Gt(0), Le(1)] = 0.5
+    kind: Literal["margin"] = "margin"
+
+
+Account = CashAccount | MarginAccount
+"""Every kind of account; `kind` tells them apart."""

@@ -1,0 +1,142 @@
+"""What a run has produced: frames, metrics, and where they came from."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ml4t.backtest import frames
+from ml4t.backtest._jit import Handle
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.feed import Input, Stream
+from ml4t.backtest.metrics import compute
+from ml4t.backtest.source import StrategySource
+
+if TYPE_CHECKING:
+    from ml4t.backtest.strategy import Notes
+
+
+class Result:
+    """The result of a run. Every frame is made from the kernel's arrays when it is first asked for.
+
+    Frames: `fills`, `orders`, `order_events`, `trades`, `positions`, `equity`, `journal`, `records`, `log`; their columns are described in
+    docs/results.md. `metrics` is a dictionary. `status` is "complete" or "failed", then `error` says why.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> result = run(Strategy(), us_indices())
+    >>> result.equity.columns
+    ['timestamp', 'session', 'cash', 'equity', 'net_exposure', 'gross_exposure', 'drawdown']
+    """
+
+    def __init__(
+        self,
+        config: BacktestConfig,
+        strategy: StrategySource,
+        inputs: tuple[Input, ...],
+        handle: Handle,
+        bars: Stream,
+        tags: tuple[str, ...],
+        notes: "Notes",
+        error: str | None,
+    ) -> None:
+        self.config = config
+        self.strategy = strategy
+        self.inputs = inputs
+        self.error = error
+        self.status = "complete" if error is None else "failed"
+        self._handle = handle
+        self._state = handle.state
+        self._bars = bars
+        self._tags = tags
+        self._notes = notes
+
+    @cached_property
+    def fills(self) -> pl.DataFrame:
+        """One row an execution."""
+        return frames.fills(self._state, self._bars.symbols, self.orders)
+
+    @cached_property
+    def orders(self) -> pl.DataFrame:
+        """One row an order."""
+        return frames.orders(self._state, self._bars.symbols, self._tags)
+
+    @cached_property
+    def order_events(self) -> pl.DataFrame:
+        """One row a transition of an order."""
+        return frames.order_events(self._state)
+
+    @cached_property
+    def trades(self) -> pl.DataFrame:
+        """One row a pair of entry and exit (FIFO); open trades last."""
+        return frames.trades(self._handle, self._bars, self.orders)
+
+    @cached_property
+    def positions(self) -> pl.DataFrame:
+        """One row a symbol, as the run ended."""
+        return frames.positions(self._state, self._bars.symbols)
+
+    @cached_property
+    def equity(self) -> pl.DataFrame:
+        """One row an equity point."""
+        return frames.equity(self._state, self._bars, self.config.account.cash)
+
+    @cached_property
+    def journal(self) -> pl.DataFrame:
+        """One row a change of cash: cash = initial + Σ amount."""
+        return frames.journal(self._state, self._bars.symbols, self.config.account.currency)
+
+    @cached_property
+    def records(self) -> pl.DataFrame:
+        """One row a call of `Strategy.record`."""
+        schema = {"timestamp": pl.Int64, "name": pl.String, "value": pl.Float64}
+        frame = pl.DataFrame(self._notes.records, schema, orient="row")
+        return frame.with_columns(frames.times(frame["timestamp"].to_numpy()))
+
+    @cached_property
+    def log(self) -> pl.DataFrame:
+        """One row a call of `Strategy.log`."""
+        frame = pl.DataFrame(self._notes.messages, {"timestamp": pl.Int64, "message": pl.String}, orient="row")
+        return frame.with_columns(frames.times(frame["timestamp"].to_numpy()))
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """Every frame by its name."""
+        return {name: getattr(self, name) for name in FRAMES}
+
+    @cached_property
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """Performance, risk, trade and cost figures; docs in `ml4t.backtest.metrics`. None where one is not defined."""
+        settings = self.config.metrics
+        return compute(
+            self.equity,
+            self.trades,
+            self.fills,
+            self.orders,
+            self.positions,
+            initial_cash=self.config.account.cash,
+            basis=settings.basis,
+            periods_per_year=settings.periods_per_year,
+            risk_free_rate=settings.risk_free_rate,
+            var_level=settings.var_level,
+            multipliers={symbol: self.config.instrument_of(symbol).multiplier for symbol in self._bars.symbols},
+        )
+
+    def save(self, path: str | Path | None = None, *, inputs: bool = True) -> Path:
+        """The run directory that now holds everything; see `ml4t.backtest.artifacts.save`."""
+        from ml4t.backtest.artifacts import save  # writing is not needed by every run
+
+        return save(self, path, inputs=inputs)
+
+    def __repr__(self) -> str:
+        from ml4t.backtest.summary import text  # neither is printing
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from ml4t.backtest.summary import html
+
+        return html(self)
+
+
+FRAMES = ("fills", "orders", "order_events", "trades", "positions", "equity", "journal", "records", "log")

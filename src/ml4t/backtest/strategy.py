@@ -1,0 +1,155 @@
+"""What users write: a class with parameters and hooks."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, get_type_hints
+
+from ml4t.backtest.broker import Broker, Order
+from ml4t.backtest.clock import Clock
+from ml4t.backtest.enums import OrderState, Reason, Side
+from ml4t.backtest.errors import StrategyError, nearest
+from ml4t.backtest.market_data import MarketData
+from ml4t.backtest.portfolio import Portfolio
+
+
+class Fill(NamedTuple):
+    """An execution, as it was: `position_after` and `cash_after` are those of its moment; `portfolio` is now."""
+
+    fill_id: int
+    order: Order
+    time_ns: int
+    symbol: str
+    side: Side
+    quantity: float
+    price: float
+    commission: float
+    position_after: float
+    cash_after: float
+
+
+class OrderEvent(NamedTuple):
+    """A transition of an order, as it was: `order` is as it is now."""
+
+    order: Order
+    time_ns: int
+    source: OrderState
+    target: OrderState
+    reason: Reason
+
+
+class Signal(NamedTuple):
+    """A row of the signals that has arrived."""
+
+    symbol: str | None
+    event_ns: int
+    arrival_ns: int
+    values: dict[str, float]
+
+
+@dataclass
+class Notes:
+    """What a strategy leaves behind besides orders."""
+
+    records: list[tuple[int, str, float]] = field(default_factory=list)
+    messages: list[tuple[int, str]] = field(default_factory=list)
+    schedules: list[tuple[Callable[[], None], str | int, str]] = field(default_factory=list)
+    has_begun: bool = False
+
+
+class Strategy:
+    """Base of every strategy. Annotated class attributes are its parameters, checked and listed in the manifest.
+
+    Hooks are called in decisions (docs/semantics/time.md): first `on_order` and `on_fill` of what happened since the last decision, then
+    `on_signal`, due schedules, and `on_bar` once if a bar ended.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Breakout(Strategy):
+    ...     window: int = 100
+    ...     def on_bar(self):
+    ...         if self.data.close("SPX") >= self.data.max("SPX", self.window):
+    ...             self.broker.order_target_percent("SPX", 0.9)
+    >>> run(Breakout(window=50), us_indices()).metrics["trades"]
+    43
+    """
+
+    data: MarketData
+    broker: Broker
+    portfolio: Portfolio
+    clock: Clock
+    _notes: Notes
+
+    def __init__(self, **parameters: Any) -> None:
+        known = self.parameter_types()
+        for name in parameters:
+            if name not in known:
+                there = f"Its parameters are {', '.join(known)}." if known else "It has no parameters (annotated class attributes)."
+                raise StrategyError(f"{type(self).__name__} has no parameter {name!r}.{nearest(name, known)} {there}")
+        for name, kind in known.items():
+            if name not in parameters and not hasattr(type(self), name):
+                raise StrategyError(f"{type(self).__name__} needs the parameter {name!r}: {type(self).__name__}({name}=...).")
+            value = parameters.get(name, getattr(type(self), name, None))
+            setattr(self, name, checked(f"{type(self).__name__}.{name}", value, kind))
+
+    @classmethod
+    def parameter_types(cls) -> dict[str, Any]:
+        """Name → type of the parameters, those of base classes first."""
+        own = {name for base in cls.__mro__ if base not in Strategy.__mro__ for name in inspect.get_annotations(base)}
+        hints = get_type_hints(cls)
+        return {name: hint for name, hint in hints.items() if name in own and not name.startswith("_")}
+
+    # ----------------------------------------------------------------------------------------------------------- hooks
+    def on_start(self) -> None:
+        """Called once, before the first instant: set the strategy's own state and its schedules."""
+
+    def on_bar(self) -> None:
+        """Called once for each instant at which an execution bar ended."""
+
+    def on_signal(self, signal: Signal) -> None:
+        """Called for each row of the signals, when it has arrived."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """Called for each fill, at the next decision."""
+
+    def on_order(self, event: OrderEvent) -> None:
+        """Called for each transition of an order without a fill, at the next decision."""
+
+    def on_end(self) -> None:
+        """Called once, after the last instant. Orders placed here are not executed."""
+
+    # ----------------------------------------------------------------------------------------------------------- notes
+    def record(self, name: str, value: float) -> None:
+        """The value is saved with the run, under this name and the time of the decision."""
+        self._notes.records.append((self.clock.now_ns, str(name), float(value)))
+
+    def log(self, *message: object) -> None:
+        """The message is saved with the run, with the time of the decision."""
+        self._notes.messages.append((self.clock.now_ns, " ".join(map(str, message))))
+
+    def schedule(self, callback: Callable[[], None], *, every: str | int, at: str = "close") -> None:
+        """`callback` is called in decisions of its own. In `on_start` only.
+
+        - `every` = "session", "week" or "month": in each one's first session, `at` its "open" or "close"
+        - `every` = n: after every n-th bar
+        """
+        if self._notes.has_begun:
+            raise StrategyError("schedule() belongs in on_start: the run has begun.")
+        self._notes.schedules.append((callback, every, at))
+
+
+def checked(what: str, value: Any, kind: Any) -> Any:
+    """The value as its declared type. Raises StrategyError where it is another."""
+    if kind in (int, float, str, bool):  # the usual ones, without waiting for pydantic
+        plain = value.item() if hasattr(value, "item") and not isinstance(value, type) else value
+        if type(plain) is kind:
+            return plain
+        if kind is float and type(plain) is int:
+            return float(plain)
+        raise StrategyError(f"{what} must be {kind.__name__}, not {value!r} ({type(value).__name__}).")
+    from pydantic import TypeAdapter, ValidationError  # other types are rare
+
+    try:
+        return TypeAdapter(kind, config={"arbitrary_types_allowed": True}).validate_python(value)
+    except ValidationError as error:
+        raise StrategyError(f"{what}: {error.errors()[0]['msg']}, not {value!r}.") from None
