@@ -96,7 +96,7 @@ def test_defaults():
     config = BacktestConfig.load()
     assert config.account == CashAccount(100_000.0, "USD", Shortfall.BY_SIZING)
     assert config.fills.market is MarketFill.NEXT_OPEN
-    assert config.data.timezone == "UTC"
+    assert config.data.timezone is None
     assert config.costs_of("X") == (NoCommission(), NoSlippage())
     assert config.leaky_rules() == ()
     assert config == BacktestConfig()

@@ -1,18 +1,20 @@
 """Strategy sources: found, imported afresh, hashed with what they import; nothing else is ever imported."""
 
 import hashlib
+import os
+import py_compile
 import sys
 from datetime import date
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ml4t.backtest.strategy import Strategy
 
 from ml4t.backtest.errors import StrategyError
 from ml4t.backtest.source import describe, load_strategy
 from ml4t.backtest.source_file import find_file, package_digest, source_hashes
 from ml4t.backtest.source_static import check_statically
+from ml4t.backtest.strategy import Strategy
 
 GOOD = """
 from ml4t.backtest.strategy import Strategy
@@ -64,6 +66,14 @@ def test_an_edit_of_the_same_length_in_the_same_second_is_seen_in_module_and_sib
     cls = load_strategy("strategy:Crossover", folder)
     assert (cls.fast, cls.slow) == (11, 31)
     assert not (folder / "__pycache__").exists()
+
+
+def test_bytecode_of_an_older_source_is_not_trusted(folder):
+    py_compile.compile(str(folder / "strategy.py"))  # as importing it in any other process leaves behind
+    before = (folder / "strategy.py").stat()
+    (folder / "strategy.py").write_text(GOOD.replace("fast: int = 10", "fast: int = 11"))
+    os.utime(folder / "strategy.py", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load_strategy("strategy:Crossover", folder).fast == 11
 
 
 def test_two_folders_with_the_same_module_names_do_not_mix(folder):
@@ -179,10 +189,15 @@ def test_a_script_run_as_main_is_hashed_but_not_verifiable(folder, monkeypatch):
 
 def test_parameters_become_json_values_or_a_reason(folder):
     strategy = load_strategy("strategy:Crossover", folder)()
-    strategy.fast, strategy.slow = date(2020, 1, 2), float("inf")
-    assert describe(strategy).parameters == {"fast": "2020-01-02", "slow": "Infinity"}
-    strategy.slow = object()
-    assert "parameter 'slow' is a object" in str(describe(strategy).reason)
+    strategy.fast, strategy.slow = date(2020, 1, 2), (1, 2)
+    assert describe(strategy).parameters == {"fast": "2020-01-02", "slow": [1, 2]}
+    assert describe(strategy).verifiable
+    for value in (object(), float("inf"), [float("nan")]):
+        strategy.slow = value
+        source = describe(strategy)
+        assert source.parameters["slow"] == repr(value)
+        assert not source.verifiable
+        assert "parameter 'slow' = " in str(source.reason)
 
 
 def test_find_file_stays_in_the_folder(folder):

@@ -1,28 +1,45 @@
 """An event-driven backtesting engine: one clock, one ledger, one kernel."""
 
-from ml4t.backtest.config import BacktestConfig
-from ml4t.backtest.engine import Engine, run
-from ml4t.backtest.enums import (
-    OrderState,
-    OrderType,
-    Origin,
-    Reason,
-    Side,
-    TimeInForce,
-)
-from ml4t.backtest.errors import (
-    ArtifactError,
-    BacktestError,
-    ConfigError,
-    DataError,
-    LookAheadError,
-    OrderError,
-    StrategyError,
-    UnknownFieldError,
-    UnknownSymbolError,
-)
-from ml4t.backtest.result import Result
-from ml4t.backtest.strategy import Fill, OrderEvent, Signal, Strategy
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ml4t.backtest.config import BacktestConfig
+    from ml4t.backtest.engine import Engine, run
+    from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Side, TimeInForce
+    from ml4t.backtest.errors import (
+        ArtifactError,
+        BacktestError,
+        ConfigError,
+        DataError,
+        LookAheadError,
+        OrderError,
+        StrategyError,
+        UnknownFieldError,
+        UnknownSymbolError,
+    )
+    from ml4t.backtest.result import Result
+    from ml4t.backtest.strategy import Fill, OrderEvent, Signal, Strategy
+
+_HOMES = {
+    "config": ("BacktestConfig",),
+    "engine": ("Engine", "run"),
+    "enums": ("OrderState", "OrderType", "Origin", "Reason", "Side", "TimeInForce"),
+    "errors": (
+        "ArtifactError",
+        "BacktestError",
+        "ConfigError",
+        "DataError",
+        "LookAheadError",
+        "OrderError",
+        "StrategyError",
+        "UnknownFieldError",
+        "UnknownSymbolError",
+    ),
+    "result": ("Result",),
+    "strategy": ("Fill", "OrderEvent", "Signal", "Strategy"),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ArtifactError",
@@ -49,3 +66,15 @@ __all__ = [
     "UnknownSymbolError",
     "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first used: the command line starts without the engine."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"ml4t.backtest.{_MODULES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

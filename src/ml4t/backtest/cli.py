@@ -6,19 +6,21 @@ Exit codes: 0 done; 1 the strategy raised, or a verified run is not identical; 2
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
+from ml4t.backtest.errors import BacktestError, ConfigError
 
 if TYPE_CHECKING:
-    from ml4t.backtest.strategy import Strategy
     from rich.console import Console
 
     from ml4t.backtest.config import BacktestConfig
+    from ml4t.backtest.strategy import Strategy
 
 
 class _Group(TyperGroup):
@@ -75,11 +77,11 @@ def run(  # noqa: PLR0917  (the command line passes them by name)
 
     settings = _load(config, [*(assignments or ()), *_output(output, run_id)])
     strategy = _strategy(settings, config.absolute().parent)
-    progress = not (quiet or as_json) and sys.stderr.isatty()
     try:
-        result = engine.run(strategy, _bars(settings, config), settings, progress=progress)
-    except StrategyError as error:
-        if error.result is None:
+        with _progress(is_shown=not (quiet or as_json) and _is_terminal()) as progress:
+            result = engine.run(strategy, config=settings, progress=progress)
+    except BacktestError as error:
+        if error.result is None:  # nothing was run yet
             raise
         _report_failure(error, error.result.save())
         raise typer.Exit(1) from error
@@ -97,7 +99,8 @@ def demo(output: OutputOption = None) -> None:
         "costs": {"commission": {"kind": "rate", "rate": 0.001}},
         "output": {"root": str(output or "runs")},
     }
-    result = engine.run(Crossover(), us_indices(), config, progress=sys.stderr.isatty())
+    with _progress(is_shown=_is_terminal()) as progress:
+        result = engine.run(Crossover(), us_indices(), config, progress=progress)
     _show(result, result.save())
 
 
@@ -118,10 +121,12 @@ def validate(
     assignments: SetOption = None,
 ) -> None:
     """Check config, data and strategy without running."""
-    from ml4t.backtest.source_static import check_statically  # reason: as in `run`
+    import ml4t.backtest as engine  # reason: as in `run`
+    from ml4t.backtest.source_static import check_statically
 
     settings = _load(config, assignments or [])
     typer.echo("config: valid")
+    strategy = engine.Strategy()
     if static:
         named = _named_strategy(settings)
         notes = check_statically(named.name, config.absolute().parent, named.parameters)
@@ -129,8 +134,13 @@ def validate(
     else:
         strategy = _strategy(settings, config.absolute().parent)
         typer.echo(f"strategy: {type(strategy).__module__}:{type(strategy).__qualname__} can be run")
-    for source in _check_data(settings, config):
-        typer.echo(f"data: {_plain(source)}")
+    checked = engine.Engine(strategy, config=settings)
+    typer.echo(_plain(f"symbols: {', '.join(checked.bars.symbols)}"))
+    for stream in (checked.bars, *checked.streams):
+        read = stream.description
+        typer.echo(_plain(f"{read.name}: {read.rows} rows, {read.first} to {read.last}, {read.path}"))
+        for line in read.warnings:
+            typer.echo(_plain(f"{read.name}: warning: {line}"))
 
 
 @app.command()
@@ -202,16 +212,6 @@ def _strategy(config: "BacktestConfig", folder: Path) -> "Strategy":
     return load_strategy(named.name, folder)(**named.parameters)
 
 
-def _bars(config: "BacktestConfig", file: Path) -> Path:
-    if config.data.bars is None:
-        raise ConfigError(f"{file}: data.bars is missing: name the Parquet or CSV file with the bars.")
-    return config.data.bars
-
-
-def _check_data(config: "BacktestConfig", file: Path) -> list[str]:
-    raise NotImplementedError
-
-
 def _show(run: Any, path: Path, *, as_json: bool = False, quiet: bool = False) -> None:
     if as_json:
         metrics = json.loads((path / "metrics.json").read_bytes())
@@ -224,12 +224,30 @@ def _show(run: Any, path: Path, *, as_json: bool = False, quiet: bool = False) -
     typer.echo(path if quiet else f"Run directory: {path}")
 
 
-def _report_failure(error: StrategyError, path: Path) -> None:
+def _report_failure(error: BacktestError, path: Path) -> None:
     from ml4t.backtest.source import user_lines  # reason: as in `run`
 
     cause = error.__cause__ or error
-    lines = [f"Error: {error}", *user_lines(cause), f"The result up to there is saved: {path}"]
+    notes = getattr(error, "__notes__", [])  # where in the run it was
+    lines = [f"Error: {error}", *notes, *user_lines(cause), f"The result up to there is saved: {path}"]
     _console(stderr=True).print(_plain("\n".join(lines)), style="red", markup=False, highlight=False)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def _progress(*, is_shown: bool) -> Iterator[bool | Callable[[float], None]]:
+    """What `run` reports its progress to: a bar on stderr, so that what is piped stays clean, or nothing."""
+    if not is_shown:
+        yield False
+        return
+    from rich.progress import Progress  # reason: slow to import
+
+    with Progress(console=_console(stderr=True), transient=True) as bar:
+        task = bar.add_task("backtest", total=1.0)
+        yield lambda done: bar.update(task, completed=done)
 
 
 def _console(*, stderr: bool = False) -> "Console":

@@ -1,7 +1,9 @@
 """One run: data in, decisions, result out. `run` is the front door, `Engine` what it builds."""
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -143,7 +145,8 @@ class Engine:
         source = describe(strategy)
         try:
             self._start()
-            self._drive(progress)
+            with _reporting(progress) as report:
+                self._drive(report)
             strategy.on_end()
         except Exception as error:
             where = f"{type(strategy).__name__} at {self._clock.now.isoformat()} ({self._ended()})"
@@ -179,9 +182,9 @@ class Engine:
         return np.array([self.streams[stream - 1].end[row] for stream, row in rows], np.int64)
 
     # -------------------------------------------------------------------------------------------------------- the loop
-    def _drive(self, progress: bool | Progress) -> None:
+    def _drive(self, report: Progress | None) -> None:
         advance, key = functions()["advance"], self._handle.key
-        decide = self.strategy.on_bar if self._decides_on_bars_only() and not progress else self._decision(progress)
+        decide = self.strategy.on_bar if self._decides_on_bars_only() and report is None else self._decision(report)
         while True:
             while not (code := advance(key)):
                 decide()
@@ -198,16 +201,14 @@ class Engine:
             or _overrides(self.strategy, "on_order")
         )
 
-    def _decision(self, progress: bool | Progress) -> Callable[[], None]:
+    def _decision(self, report: Progress | None) -> Callable[[], None]:
         strategy, clock = self.strategy, memoryview(self.state.clock)  # type: ignore[arg-type]
         callbacks = [callback for callback, _, _ in self._notes.schedules]
         tells = _overrides(strategy, "on_fill") or _overrides(strategy, "on_order")
         listens = bool(self.state.streams.wakes.any())
         wakes_on_bar = bool(self.state.rules[WAKE_ON_BAR])
-        report = _reporter(progress)
         instants = len(self.state.timeline.time)
-        told = heard = count = 0
-        heard = int(clock[INFORMED])
+        told, heard, count = 0, int(clock[INFORMED]), 0
 
         def decide() -> None:
             nonlocal told, heard, count
@@ -284,22 +285,20 @@ def _overrides(strategy: Strategy, hook: str) -> bool:
     return getattr(type(strategy), hook) is not getattr(Strategy, hook)
 
 
-def _reporter(progress: bool | Progress) -> Progress | None:
+@contextmanager
+def _reporting(progress: bool | Progress) -> Iterator[Progress | None]:
+    """Whom to tell how far the run is: nobody, the caller's function, or a bar on stderr."""
     if callable(progress):
-        return progress
-    if not progress:
-        return None
-    from rich.progress import Progress as Bars  # only where a bar is shown
+        yield progress
+    elif not progress:
+        yield None
+    else:
+        from rich.console import Console  # only where a bar is shown
+        from rich.progress import Progress as Bars
 
-    bars = Bars(transient=True)
-    task = bars.add_task("backtest", total=1.0)
-    bars.start()
-
-    def report(done: float) -> None:
-        bars.update(task, completed=done)
-
-    report.close = bars.stop  # type: ignore[attr-defined]
-    return report
+        with Bars(console=Console(stderr=True), transient=True) as bars:
+            task = bars.add_task("backtest", total=1.0)
+            yield lambda done: bars.update(task, completed=done)
 
 
 def rules_of(config: BacktestConfig) -> StreamRules:
@@ -308,8 +307,10 @@ def rules_of(config: BacktestConfig) -> StreamRules:
     return StreamRules(
         label=data.label,
         frequency_ns=duration_ns(data.frequency) if data.frequency else None,
-        timezone=data.timezone if "timezone" in data.model_fields_set else None,
-        session=SessionTimes(data.session.open, data.session.close, data.session.timezone) if data.session else None,
+        timezone=data.timezone,
+        session=SessionTimes(time.fromisoformat(data.session.open), time.fromisoformat(data.session.close), data.session.timezone)
+        if data.session
+        else None,
         start=data.start,
         end=data.end,
         sort=data.sort,
@@ -325,8 +326,6 @@ def _load(
     config: BacktestConfig, data: Source, signals: Source, streams: Mapping[str, Source]
 ) -> tuple[Stream, tuple[Stream, ...], int | None]:
     """The bars, the information streams, and the place of the signals among them."""
-    from dataclasses import replace
-
     rules = rules_of(config)
     source = data if data is not None else config.data.bars
     if source is None:

@@ -20,12 +20,7 @@ class DataError(BacktestError, ValueError):
 
 
 class StrategyError(BacktestError):
-    """The strategy cannot be imported, has wrong parameters, or raised.
-
-    `result` is the `Result` up to the bar where it raised; None where the run had not started.
-    """
-
-    result: Any = None
+    """The strategy cannot be imported, has wrong parameters, or raised."""
 
 
 class OrderError(BacktestError, ValueError):

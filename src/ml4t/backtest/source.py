@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import sys
 import traceback
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import to_jsonable_python
 
 from ml4t.backtest.errors import StrategyError, nearest
 from ml4t.backtest.source_file import find_file, is_library, source_hashes
@@ -38,7 +39,7 @@ class StrategySource:
     sources: dict[str, str] = field(default_factory=dict)
 
 
-def describe(strategy: object) -> StrategySource:
+def describe(strategy: "Strategy | type[Strategy]") -> StrategySource:
     """Return the source of a strategy instance (or class) as it is on disk now.
 
     Example:
@@ -49,7 +50,8 @@ def describe(strategy: object) -> StrategySource:
     """
     cls = strategy if isinstance(strategy, type) else type(strategy)
     name = f"{cls.__module__}:{cls.__qualname__}"
-    parameters, problem = _jsonable(parameter_values(strategy))
+    values = {name: getattr(strategy, name) for name in cls.parameter_types() if hasattr(strategy, name)}
+    parameters, problem = _jsonable(values)
     file = _file_of(cls)
     if file is None:
         where = "a notebook or an interactive session"
@@ -63,16 +65,6 @@ def describe(strategy: object) -> StrategySource:
     sources = source_hashes(file, folder)
     own = sources[file.relative_to(folder).as_posix()]
     return StrategySource(name, str(file), str(folder), own, problem is None, problem, parameters, sources)
-
-
-def parameter_values(strategy: object) -> dict[str, Any]:
-    """Return the public annotated attributes of a strategy, base classes first, with their present values."""
-    cls = strategy if isinstance(strategy, type) else type(strategy)
-    names: dict[str, None] = {}
-    for base in reversed(cls.__mro__):
-        if base is not object and base.__module__ != "ml4t.backtest.strategy":
-            names |= dict.fromkeys(name for name in inspect.get_annotations(base) if not name.startswith("_"))
-    return {name: getattr(strategy, name) for name in names if hasattr(strategy, name)}
 
 
 def load_strategy(name: str, folder: str | Path) -> "type[Strategy]":
@@ -138,10 +130,11 @@ def _jsonable(parameters: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     problem = None
     for name, value in parameters.items():
         try:
-            values[name] = from_json(to_json(value, inf_nan_mode="strings"))
-        except PydanticSerializationError:
+            values[name] = to_jsonable_python(value)
+            json.dumps(values[name], allow_nan=False)
+        except ValueError:  # of a type, or a number, that JSON does not have
             values[name] = repr(value)
-            problem = f"parameter {name!r} is a {type(value).__name__}, which cannot be written to the manifest"
+            problem = f"parameter {name!r} = {value!r} cannot be written to the manifest"
     return values, problem
 
 

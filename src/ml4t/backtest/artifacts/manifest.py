@@ -62,7 +62,7 @@ class Manifest(_Record):
 
     schema_version: Literal[1] = SCHEMA
     run_id: str
-    status: Literal["complete", "failed"]
+    status: Annotated[str, StringConstraints(pattern="^(complete|failed)$")]
     error: str | None
     created: str
     seed: int

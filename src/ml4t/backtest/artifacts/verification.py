@@ -12,7 +12,7 @@ from ml4t.backtest.artifacts.manifest import CONFIG, MANIFEST, InputRecord, Mani
 from ml4t.backtest.artifacts.outcome import Finding, Outcome, Verification
 from ml4t.backtest.artifacts.saved_run import SavedRun, file_problem, load_run
 from ml4t.backtest.artifacts.store import contents
-from ml4t.backtest.errors import ArtifactError, BacktestError, StrategyError
+from ml4t.backtest.errors import ArtifactError, BacktestError
 from ml4t.backtest.source import load_strategy
 from ml4t.backtest.source_file import source_hashes
 
@@ -33,10 +33,11 @@ def rerun(manifest: Manifest, folder: Path) -> "Result":
     config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
     try:
         return engine.run(cls(**strategy.parameters), bars, config=config, signals=signals, streams=data or None)
-    except StrategyError as error:  # a failed run is verified up to the bar where it failed
+    except BacktestError as error:  # a failed run is verified up to the bar where it failed
         if error.result is None:
             raise
-        return error.result
+        partial: Result = error.result
+        return partial
 
 
 def verify(path: str | Path, rerun: Callable[[Manifest, Path], "Result"] = rerun) -> Verification:

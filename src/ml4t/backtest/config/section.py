@@ -173,7 +173,7 @@ class DataConfig(Section):
     universe: tuple[Symbol, ...] | None = None
     label: Label = TimestampLabel.AUTO
     frequency: Duration | None = None
-    timezone: ZoneName = "UTC"
+    timezone: ZoneName | None = None
     start: Day | None = None
     end: Day | None = None
     sort: bool = False
@@ -199,7 +199,8 @@ class DataConfig(Section):
 
     def period_ns(self) -> tuple[int, int]:
         """First and last UTC nanosecond at which a bar to keep may start; the int64 limits where none is given."""
-        return first_ns(self.start, self.timezone), last_ns(self.end, self.timezone)
+        zone = self.timezone or "UTC"
+        return first_ns(self.start, zone), last_ns(self.end, zone)
 
 
 class InstrumentsConfig(Section):

@@ -3,7 +3,8 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import AccountKind, Admission, BatchOrder, OrderState, Reason, Shortfall
+from ml4t.backtest.enums import AccountKind, Admission, BatchOrder, OrderState, Reason, Shortfall, TimeInForce
+from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.orders import transition
@@ -105,9 +106,9 @@ def reference_price(state, cell):
 
 @inline
 def is_judged(state, cell):
-    """Whether quantity and price of a new order are known."""
-    price = reference_price(state, cell)
-    return price == price and not is_resolved_at_fill(state, state.orders.sizing[cell])
+    """Whether the symbol has a mark and the order's quantity is known."""
+    mark = state.market.mark[state.orders.symbol[cell]]
+    return mark == mark and not is_resolved_at_fill(state, state.orders.sizing[cell])
 
 
 @inline
@@ -116,7 +117,7 @@ def reserve(state, cell):
     orders, money, symbol = state.orders, state.money, state.orders.symbol[cell]
     quantity = orders.side[cell] * state.terms.quantity[cell]
     opening = abs(quantity) - abs(reducible(state, orders.slot[cell], quantity))
-    if opening <= 0.0:
+    if opening <= 0.0 or state.terms.reduce_only[cell] != 0:
         return True
     value = opening * abs(reference_price(state, cell)) * state.instruments.multiplier[symbol]
     is_cash = state.rules[ACCOUNT] == AccountKind.CASH
@@ -191,6 +192,8 @@ def admit_batch(state):
         reason, running = refusal(state, cell, running)
         if reason == Reason.NONE:
             transition(state, cell, clock[NOW], OrderState.ACCEPTED, Reason.ADMITTED, NONE)
+            if state.orders.tif[cell] == TimeInForce.GTD:
+                push_timer(state, state.terms.until[cell], EXPIRY_TIMER, state.orders.id[cell])
         else:
             transition(state, cell, clock[NOW], OrderState.REJECTED, reason, NONE)
     clock[BATCH] = 0

@@ -69,7 +69,7 @@ def close_lots(state, slot, fill, quantity, everything):
     lots, positions, trades, clock = state.lots, state.positions, state.trades, state.clock
     left = quantity
     lot = positions.oldest_lot[slot]
-    while lot != NONE and (everything or left > 0.0):
+    while lot != NONE and (everything or left > NEARLY_FLAT * quantity):
         following = lots.next[lot]
         closes = everything or lots.quantity[lot] <= left * (1.0 + NEARLY_FLAT)
         part = lots.quantity[lot] if closes else left
@@ -203,13 +203,12 @@ def record_equity(state):
     """The equity point of this instant is written, stale marks are counted."""
     clock, curve = state.clock, state.curve
     point = clock[POINTS]
-    if clock[HELD] != 0:
-        revalue(state)
-        for i in range(clock[HELD]):
-            slot = state.held[i]
-            row = state.market.row[state.positions.symbol[slot]]
-            if row == NONE or state.bars.end[row] < clock[NOW]:
-                state.positions.stale_marks[slot] += 1
+    revalue(state)
+    for i in range(clock[HELD]):
+        slot = state.held[i]
+        row = state.market.row[state.positions.symbol[slot]]
+        if row == NONE or state.bars.end[row] < clock[NOW]:
+            state.positions.stale_marks[slot] += 1
     cash = total_cash(state)
     curve.cash[point] = cash
     curve.equity[point] = cash + state.money[NET]

@@ -76,6 +76,12 @@ def take(state, cell, row, segment, progress, price):
 
 # ------------------------------------------------------------------------------------------------------------ the path
 @inline
+def may_fill_on_path(state, cell, row):
+    """Whether the order could fill inside this bar, should prices reach it."""
+    return state.orders.type[cell] != OrderType.MARKET and state.terms.eligible_from[cell] <= state.bars.start[row]
+
+
+@inline
 def is_high_first(state, symbol, row):
     """Whether the bar's high comes before its low."""
     rule, bars = state.rules[PATH], state.bars
@@ -88,7 +94,7 @@ def is_high_first(state, symbol, row):
     held = state.positions.quantity[symbol]
     if held == 0.0:
         cell = state.market.oldest[symbol]
-        while cell != NONE and state.terms.eligible_from[cell] > bars.start[row]:
+        while cell != NONE and not may_fill_on_path(state, cell, row):
             cell = state.links.after[cell]
         worst_is_high = cell != NONE and state.orders.side[cell] > 0
     else:

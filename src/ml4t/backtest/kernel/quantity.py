@@ -26,8 +26,7 @@ def is_resolved_at_fill(state, sizing):
     """Whether the quantity is known only when the order fills."""
     if sizing == Sizing.CLOSE:
         return True
-    by_price = sizing != Sizing.QUANTITY and sizing != Sizing.TARGET_QUANTITY
-    return by_price and state.rules[VALUATION] == Valuation.FILL_PRICE
+    return sizing != Sizing.QUANTITY and state.rules[VALUATION] == Valuation.FILL_PRICE
 
 
 @inline

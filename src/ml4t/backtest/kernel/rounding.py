@@ -45,8 +45,8 @@ def is_lot_multiple(quantity, lot):
 
 @inline
 def on_tick(price, tick, direction):
-    """The price on its tick: rounded up where direction > 0, else down. Any price where the tick size is 0."""
-    if tick == 0.0:
+    """The price on its tick: rounded up where direction > 0, else down. Any price where the tick size is 0; NaN stays NaN."""
+    if tick == 0.0 or not price == price:
         return price
     if direction > 0:
         return steps_up(price, tick) * tick

@@ -163,8 +163,7 @@ def begin_instant(state, now, on_timeline):
                 if state.rules[KEEP_HISTORY] != 0:
                     reveal_bar(state, row)
                 mark_close(state, row)
-            if clock[HELD] > 0:
-                revalue(state)
+            revalue(state)
             clock[BAR_ENDED] = 1
             wakes = state.rules[WAKE_ON_BAR] != 0
         if timeline.information_first[k + 1] > clock[INFORMED]:
