@@ -519,7 +519,6 @@ def test_frames_in_memory_streams_and_overrides_are_verified(folder):
     assert found.outcome is Outcome.IDENTICAL, str(found)
 
 
-@pytest.mark.xfail(strict=True, reason="config.toml states data.timezone = UTC although the run took the column's zone")
 def test_the_zone_of_the_timestamps_survives_the_config_file(folder):
     found = verify(real_result(folder, "America/New_York").save(folder / "a"))
     assert found.outcome is Outcome.IDENTICAL, str(found)

@@ -57,7 +57,6 @@ def test_help_names_every_command():
     assert all(command in result.output for command in COMMANDS)
 
 
-@pytest.mark.xfail(strict=True, reason="ml4t.backtest imports the engine eagerly; its public names should be lazy")
 def test_help_does_not_load_the_engine():
     code = "import sys; from ml4t.backtest.cli import app\n"
     code += "try: app(['--help'])\nexcept SystemExit: pass\n"

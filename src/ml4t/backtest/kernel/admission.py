@@ -7,7 +7,7 @@ from ml4t.backtest.enums import AccountKind, Admission, BatchOrder, OrderState, 
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
-from ml4t.backtest.kernel.orders import transition
+from ml4t.backtest.kernel.orders import record_reserve, transition
 from ml4t.backtest.kernel.quantity import is_explicit, is_resolved_at_fill, reducible
 from ml4t.backtest.kernel.rounding import is_lot_multiple, steps_down
 from ml4t.backtest.tables import ACCOUNT, ADMISSION, BATCH, BATCH_ORDER, GROSS, MARGIN_RATE, NET, NONE, NOW, SHORTFALL
@@ -132,7 +132,7 @@ def reserve(state, cell):
         if not is_reducing_allowed(state, cell):
             return False
         need = max(free, 0.0)
-    state.progress.reserved[cell] = need
+    record_reserve(state, cell, need)
     return True
 
 

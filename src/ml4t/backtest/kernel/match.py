@@ -8,20 +8,13 @@ from ml4t.backtest.enums import OrderState, OrderType, PathRule, Reason, Schedul
 from ml4t.backtest.kernel.admission import admitted_quantity
 from ml4t.backtest.kernel.cost import fill_commission, slipped
 from ml4t.backtest.kernel.ledger import book_fill, closing_snap
-from ml4t.backtest.kernel.orders import record_fill, record_trigger, transition
+from ml4t.backtest.kernel.orders import record_fill, record_trigger, resolve_quantity, transition
 from ml4t.backtest.kernel.quantity import is_resolved_at_fill, reducible, wanted_at_fill
 from ml4t.backtest.kernel.trigger import AFTER_CLOSE, AT_OPEN, IN_BAR, moment, waits_for_stop
 from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE
 
 
 # ----------------------------------------------------------------------------------------------------------- one order
-@inline
-def resolve(state, cell, quantity):
-    """An order whose quantity is known only now has it, and its side."""
-    state.terms.quantity[cell] = abs(quantity)
-    state.orders.side[cell] = 1 if quantity > 0.0 else -1
-
-
 @function(VOID, INT, INT, INT, FLOAT)
 def fill(state, cell, row, segment, reference):
     """The order is filled at this reference price, in part or in full, or has ended because it cannot be."""
@@ -39,7 +32,7 @@ def fill(state, cell, row, segment, reference):
         transition(state, cell, time, OrderState.CANCELLED, nothing, NONE)
         return
     if is_resolved_at_fill(state, orders.sizing[cell]):
-        resolve(state, cell, quantity)
+        resolve_quantity(state, cell, quantity)
     side, kind = orders.side[cell], orders.type[cell]
     price = reference
     if kind == OrderType.MARKET or kind == OrderType.STOP:

@@ -3,7 +3,7 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import OrderState, OrderType, TimeInForce
+from ml4t.backtest.enums import OrderState, OrderType, Reason, Sizing, TimeInForce
 from ml4t.backtest.kernel.trigger import is_live, level
 from ml4t.backtest.tables import (
     CLOSED,
@@ -220,6 +220,36 @@ def create(state, symbol, side, kind, sizing, origin, quantity, request, limit, 
     widen_band(state, cell)
     clock[UNCHECKED] = 1
     return cell
+
+
+@inline
+def resolve_quantity(state, cell, quantity):
+    """An order whose signed quantity is known only now has it, and its side."""
+    state.terms.quantity[cell] = abs(quantity)
+    state.orders.side[cell] = 1 if quantity > 0.0 else -1
+
+
+@inline
+def change_terms(state, cell, quantity, limit, stop):
+    """The order has the terms given (NaN: as they were) and the eligibility of a new one; the replace is on record."""
+    orders, terms, now = state.orders, state.terms, state.clock[NOW]
+    if limit == limit:
+        terms.limit[cell] = limit
+    if stop == stop:
+        terms.stop[cell] = stop
+    if quantity == quantity:
+        terms.quantity[cell] = quantity
+        terms.request[cell] = quantity
+        orders.sizing[cell] = Sizing.QUANTITY
+    terms.eligible_from[cell] = now
+    renew_band(state, orders.symbol[cell])
+    append_event(state, orders.id[cell], now, orders.state[cell], orders.state[cell], Reason.REPLACE_REQUESTED, NONE)
+
+
+@inline
+def record_reserve(state, cell, amount):
+    """The order holds back this much of the account's funds."""
+    state.progress.reserved[cell] = amount
 
 
 @inline

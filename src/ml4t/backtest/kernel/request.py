@@ -2,8 +2,15 @@
 
 from ml4t.backtest._jit import INT, VOID, function, inline
 from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Sizing
-from ml4t.backtest.kernel.orders import append_event, create, renew_band, transition
-from ml4t.backtest.kernel.quantity import frozen_equity, frozen_price, is_explicit, is_resolved_at_fill, is_target, wanted
+from ml4t.backtest.kernel.orders import change_terms, create, transition
+from ml4t.backtest.kernel.quantity import (
+    frozen_equity,
+    frozen_price,
+    is_explicit,
+    is_resolved_at_fill,
+    is_target,
+    wanted,
+)
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.tables import BATCH, IDS, NONE, NOW
@@ -64,7 +71,20 @@ def place(state, symbol, side, sizing, request, limit, stop, tif, until, reduce_
     tick = state.instruments.tick_size[symbol]
     limit, stop = on_tick(limit, tick, -side), on_tick(stop, tick, side)
     cell = create(
-        state, symbol, side, order_type(limit, stop), sizing, origin, quantity, request, limit, stop, tif, until, reduce_only, tag
+        state,
+        symbol,
+        side,
+        order_type(limit, stop),
+        sizing,
+        origin,
+        quantity,
+        request,
+        limit,
+        stop,
+        tif,
+        until,
+        reduce_only,
+        tag,
     )
     state.batch[state.clock[BATCH]] = state.orders.id[cell]
     state.clock[BATCH] += 1
@@ -100,24 +120,13 @@ def change_order(state, order, quantity, limit, stop):
     cell = live_cell(state, order)
     if cell == NONE:
         return NOT_LIVE
-    orders, terms, progress = state.orders, state.terms, state.progress
+    terms, progress = state.terms, state.progress
     has_limit = terms.limit[cell] == terms.limit[cell]
     has_stop = terms.stop[cell] == terms.stop[cell] and progress.trigger_row[cell] == NONE
     if (limit == limit and not has_limit) or (stop == stop and not has_stop):
         return NO_SUCH_PRICE
     if quantity == quantity and quantity <= progress.filled[cell]:
         return NOT_ABOVE_FILLED
-    tick, side = state.instruments.tick_size[orders.symbol[cell]], orders.side[cell]
-    if limit == limit:
-        terms.limit[cell] = on_tick(limit, tick, -side)
-    if stop == stop:
-        terms.stop[cell] = on_tick(stop, tick, side)
-    if quantity == quantity:
-        terms.quantity[cell] = quantity
-        terms.request[cell] = quantity
-        orders.sizing[cell] = Sizing.QUANTITY
-    terms.eligible_from[cell] = state.clock[NOW]
-    renew_band(state, orders.symbol[cell])
-    now, same = state.clock[NOW], orders.state[cell]
-    append_event(state, order, now, same, same, Reason.REPLACE_REQUESTED, NONE)
+    tick, side = state.instruments.tick_size[state.orders.symbol[cell]], state.orders.side[cell]
+    change_terms(state, cell, quantity, on_tick(limit, tick, -side), on_tick(stop, tick, side))
     return DONE_AS_ASKED
