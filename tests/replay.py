@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from cases import Case, Replace, Submit
-from ml4t.backtest import Strategy, run
+from ml4t.backtest import BacktestConfig, Engine, Strategy
 from outcome import FINAL, Outcome
+from scripted import Scripted
 
 TOLERANCE = 1e-9
 UTC = dt.UTC
@@ -21,7 +22,12 @@ UTC = dt.UTC
 
 def replay(case: Case) -> Any:
     """The engine's result of the case."""
-    return run(_strategy(case), frame(case), config(case))
+    return engine(case).run()
+
+
+def engine(case: Case, data: pl.DataFrame | None = None) -> Engine:
+    """The engine that is about to run the case, on its own bars or on `data`."""
+    return Engine(strategy(case), frame(case) if data is None else data, BacktestConfig.load(config(case)))
 
 
 def config(case: Case) -> dict[str, Any]:
@@ -45,26 +51,26 @@ def frame(case: Case) -> pl.DataFrame:
     return pl.DataFrame({"timestamp": start, "bar_start": start, "bar_end": end, **columns})
 
 
-def _strategy(case: Case) -> Strategy:
+def strategy(case: Case) -> Scripted:
+    """Asks for what the case's script says."""
     submitted: list[Any] = []
     decisions: list[int] = []
 
-    class Scripted(Strategy):
-        def on_bar(self) -> None:
-            for request in case.script.get(len(decisions), []):
-                if isinstance(request, Submit):
-                    submitted.append(_submit(self.broker, request))
-                    continue
-                order = submitted[request.nth]
-                if order is None or _name(order.state) in FINAL:
-                    continue
-                if not isinstance(request, Replace):
-                    self.broker.cancel(order)
-                elif not ("stop" in request.fields and _name(order.state) == "triggered"):
-                    self.broker.replace(order, **request.fields)
-            decisions.append(1)
+    def decide(self: Strategy) -> None:
+        for request in case.script.get(len(decisions), []):
+            if isinstance(request, Submit):
+                submitted.append(_submit(self.broker, request))
+                continue
+            order = submitted[request.nth]
+            if order is None or _name(order.state) in FINAL:
+                continue
+            if not isinstance(request, Replace):
+                self.broker.cancel(order)
+            elif not ("stop" in request.fields and _name(order.state) == "triggered"):
+                self.broker.replace(order, **request.fields)
+        decisions.append(1)
 
-    return Scripted()
+    return Scripted(decide)
 
 
 def _submit(broker: Any, request: Submit) -> Any:
@@ -83,7 +89,7 @@ def _name(state: Any) -> str:
 
 def differences(outcome: Outcome, result: Any) -> list[str]:
     """One line for each place where the result's frames and the outcome differ; empty when they agree."""
-    frames = {name: _rows(table) for name, table in result.frames().items()}
+    frames = {name: table_rows(table) for name, table in result.frames().items()}
     return [
         *_orders(outcome, frames["orders"]),
         *_events(outcome, frames["order_events"]),
@@ -93,7 +99,7 @@ def differences(outcome: Outcome, result: Any) -> list[str]:
     ]
 
 
-def _rows(table: pl.DataFrame) -> list[dict[str, Any]]:
+def table_rows(table: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows with times as integers of nanoseconds, which datetime objects could not hold."""
     times = [name for name, kind in table.schema.items() if isinstance(kind, pl.Datetime)]
     return table.with_columns(pl.col(name).cast(pl.Datetime("ns", "UTC")).dt.epoch("ns") for name in times).to_dicts()

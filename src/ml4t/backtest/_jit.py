@@ -7,10 +7,11 @@ What crosses from Python is one int: the address of a table of (pointer, length)
 """
 
 import hashlib
+import operator
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,10 +23,9 @@ from numba import config, typeof
 from numba.core import cgutils, types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.datamodel import models, register_default
-from numba.core.imputils import lower_getattr_generic
-from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.core.imputils import lower_builtin, lower_getattr, lower_getattr_generic
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,34 +100,19 @@ class _DigestCache(FunctionCache):  # type: ignore[misc]
 
 def inline(f: F) -> F:
     """Compile f as part of its caller: no call, no cache entry of its own."""
-    return cast("F", numba.njit(forceinline=True, error_model="numpy")(f))
+    return cast("F", numba.njit(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(f))
 
 
 def entry(f: F) -> F:
     """Compile f as a function that Python calls: cached on disk, without the GIL while it runs."""
-    dispatcher = numba.njit(error_model="numpy", nogil=True)(f)
+    return cast("F", _cached(f, no_cfunc_wrapper=True))
+
+
+def _cached(f: Callable[..., Any], **options: bool) -> Any:
+    dispatcher = numba.njit(error_model="numpy", nogil=True, **options)(f)
     if IS_COMPILED:
         dispatcher._cache = _DigestCache(f)
-    return cast("F", dispatcher)
-
-
-@dataclass(frozen=True)
-class _Unit:
-    """A function compiled once and called by its symbol."""
-
-    symbol: str
-    dispatcher: Any
-    signature: tuple[Any, ...]
-
-    def link(self) -> None:
-        """Compiled code that calls the symbol finds it from now on."""
-        self.dispatcher.compile(self.signature)
-        compiled = self.dispatcher.overloads[self.dispatcher.signatures[0]]
-        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-        llvmlite.binding.add_symbol(self.symbol, address)
-
-
-_units: list[_Unit] = []
+    return dispatcher
 
 
 def function(result: Any, *arguments: Any) -> Callable[[F], F]:
@@ -136,29 +121,24 @@ def function(result: Any, *arguments: Any) -> Callable[[F], F]:
     def decorate(f: F) -> F:
         if not IS_COMPILED:
             return f
-        code = f.__code__
-        names = ", ".join(code.co_varnames[1 : code.co_argcount])
         symbol = f"ml4t_backtest_{DIGEST}_{f.__module__.rpartition('.')[2]}_{f.__name__}"
-        scope = {
-            "__name__": f.__module__,
-            "body": inline(f),
-            "borrow": borrow,
-            "address_of": address_of,
-            "external": types.ExternalFunction(symbol, result(types.intp, *arguments)),
-        }
-        text = f"def {f.__name__}_unit(key, {names}):\n    return body(borrow(key), {names})\n"
-        text += f"def {f.__name__}(state, {names}):\n    return external(address_of(state), {names})\n"
-        exec(compile(text, code.co_filename, "exec"), scope)  # noqa: S102  two lines of our own that forward f's arguments
-        _units.append(_Unit(symbol, entry(cast("Any", scope[f"{f.__name__}_unit"])), (types.intp, *arguments)))
-        return cast("F", inline(cast("Any", scope[f.__name__])))
+        _units.append((symbol, _cached(f, no_cpython_wrapper=True), (_STATE, *arguments)))
+        return cast("F", types.ExternalFunction(symbol, result(_STATE, *arguments)))
 
     return decorate
 
 
+_units: list[tuple[str, Any, tuple[Any, ...]]] = []
+
+
 def link_units() -> None:
-    """Every unit is compiled, or loaded, and can be called. In the order of definition: a unit calls only earlier ones."""
+    """Every unit is compiled, or loaded, and compiled code finds it by its symbol. In the order of definition: a unit calls only earlier ones."""
     while _units:
-        _units.pop(0).link()
+        symbol, dispatcher, signature = _units.pop(0)
+        dispatcher.compile(signature)
+        compiled = dispatcher.overloads[dispatcher.signatures[0]]
+        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+        llvmlite.binding.add_symbol(symbol, address)
 
 
 def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
@@ -172,14 +152,23 @@ def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
 
 # ---------------------------------------------------------------------------------------------------------------- state
 class _View(types.Type):  # type: ignore[misc]
-    """Compiled view of the state or of one of its groups: an address, and what each name finds behind it.
-
-    `members` maps a name to an array type and its place in the table, or to the view of a group.
-    """
+    """Compiled view of the state or of one of its groups: the table's address, and what each name finds behind it."""
 
     def __init__(self, name: str) -> None:
         self.members: dict[str, Any] = {}
         super().__init__(f"View({name})")
+
+
+class _Column(types.Type):  # type: ignore[misc]
+    """Compiled view of one array of the state: the table's address; the type knows the array's place in it.
+
+    No owner, hence no reference counts; no negative indices; and no column ever overlaps another, which the optimiser is told (TBAA).
+    """
+
+    def __init__(self, dtype: Any, place: int) -> None:
+        self.dtype = dtype
+        self.place = place
+        super().__init__(f"Column({dtype}, {place})")
 
 
 _STATE = _View("State")
@@ -187,9 +176,10 @@ _layout: Any = None
 
 
 @register_default(_View)
-class _ViewModel(models.StructModel):  # type: ignore[misc]
+@register_default(_Column)
+class _AddressModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, dmm: Any, fe_type: Any) -> None:
-        super().__init__(dmm, fe_type, [("address", types.intp)])
+        super().__init__(dmm, fe_type, cgutils.intp_t)
 
 
 @infer_getattr
@@ -197,32 +187,80 @@ class _ViewAttribute(AttributeTemplate):  # type: ignore[misc]
     key = _View
 
     def generic_resolve(self, typ: _View, attr: str) -> Any:
-        member = typ.members.get(attr)
-        return member[0] if isinstance(member, tuple) else member
+        return typ.members.get(attr)
+
+
+@infer_getattr
+class _ColumnAttribute(AttributeTemplate):  # type: ignore[misc]
+    key = _Column
+
+    def resolve_shape(self, typ: _Column) -> Any:  # noqa: ARG002
+        return types.UniTuple(types.intp, 1)
+
+
+@infer_global(operator.getitem)
+class _ColumnGetItem(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        if isinstance(args[0], _Column) and isinstance(args[1], types.Integer) and not kws:
+            return signature(args[0].dtype, args[0], types.intp)
+        return None
+
+
+@infer_global(operator.setitem)
+class _ColumnSetItem(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: Any, kws: Any) -> Any:
+        if isinstance(args[0], _Column) and isinstance(args[1], types.Integer) and not kws:
+            return signature(types.none, args[0], types.intp, args[0].dtype)
+        return None
 
 
 @lower_getattr_generic(_View)
-def _member(context: Any, builder: Any, typ: _View, val: Any, attr: str) -> Any:
-    """The view of a group, or an array without owner whose pointer and length are read from the table."""
-    member = typ.members[attr]
-    if isinstance(member, _View):
-        return val
-    array_type, place = member
-    address = cgutils.create_struct_proxy(typ)(context, builder, value=val).address
-    word = address.type
-    table = builder.inttoptr(address, word.as_pointer())
+def _member(context: Any, builder: Any, typ: _View, address: Any, attr: str) -> Any:  # noqa: ARG001
+    """A group or a column: the same address, seen as another type."""
+    return address
 
-    def load(position: int) -> Any:
-        value = builder.load(cgutils.gep(builder, table, position))
-        # Python rewrites the table only between calls
-        value.set_metadata("invariant.load", builder.module.add_metadata([]))
-        return value
 
-    array = make_array(array_type)(context, builder)
-    item = word(context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
-    data = builder.inttoptr(load(2 * place), array.data.type)
-    populate_array(array, data=data, shape=[load(2 * place + 1)], strides=[item], itemsize=item, meminfo=None)
-    return array._getvalue()
+def _table_entry(builder: Any, address: Any, position: int) -> Any:
+    """A word of the table. Python rewrites the table only between calls."""
+    value = builder.load(cgutils.gep(builder, builder.inttoptr(address, address.type.as_pointer()), position))
+    value.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return value
+
+
+def _alone(builder: Any, instruction: Any, place: int) -> None:
+    """The optimiser knows that this access touches no other column."""
+    root = builder.module.add_metadata(["ml4t.backtest"])
+    kind = builder.module.add_metadata([f"column {place}", root, cgutils.intp_t(0)])
+    instruction.set_metadata("tbaa", builder.module.add_metadata([kind, kind, cgutils.intp_t(0)]))
+
+
+def _element(context: Any, builder: Any, column: _Column, address: Any, index: Any) -> Any:
+    if config.BOUNDSCHECK:
+        cgutils.do_boundscheck(context, builder, index, _table_entry(builder, address, 2 * column.place + 1))
+    kind = context.get_data_type(column.dtype)
+    data = builder.inttoptr(_table_entry(builder, address, 2 * column.place), kind.as_pointer())
+    return builder.gep(data, [index])
+
+
+@lower_getattr(_Column, "shape")
+def _shape(context: Any, builder: Any, typ: _Column, address: Any) -> Any:
+    length = _table_entry(builder, address, 2 * typ.place + 1)
+    return context.make_tuple(builder, types.UniTuple(types.intp, 1), [length])
+
+
+@lower_builtin(operator.getitem, _Column, types.intp)
+def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    column = sig.args[0]
+    value = builder.load(_element(context, builder, column, *args))
+    _alone(builder, value, column.place)
+    return context.data_model_manager[column.dtype].from_data(builder, value)
+
+
+@lower_builtin(operator.setitem, _Column, types.intp, types.Any)
+def _set(context: Any, builder: Any, sig: Any, args: Any) -> None:
+    column = sig.args[0]
+    value = context.data_model_manager[column.dtype].as_data(builder, args[2])
+    _alone(builder, builder.store(value, _element(context, builder, column, args[0], args[1])), column.place)
 
 
 def arrays_of(value: Any) -> Iterator[np.ndarray]:
@@ -238,16 +276,13 @@ def define_state(prototype: Any) -> None:
     """Fixes what compiled code finds behind a handle's address. Called once, by `tables`."""
     global _layout  # noqa: PLW0603  one layout a process, as there is one kernel
     _layout = typeof(prototype)
-    place = 0
+    place = count()
     for name, part in zip(prototype._fields, prototype, strict=True):
         if isinstance(part, np.ndarray):
-            _STATE.members[name] = (typeof(part), place)
-            place += 1
+            _STATE.members[name] = _Column(typeof(part).dtype, next(place))
         else:
             group = _STATE.members[name] = _View(name)
-            for field, array in zip(part._fields, part, strict=True):
-                group.members[field] = (typeof(array), place)
-                place += 1
+            group.members.update({f: _Column(typeof(a).dtype, next(place)) for f, a in zip(part._fields, part, strict=True)})
 
 
 class Handle:
@@ -275,20 +310,9 @@ if IS_COMPILED:
         """The state behind a handle's key."""
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noqa: ARG001
-            out = cgutils.create_struct_proxy(_STATE)(context, builder)
-            out.address = args[0]
-            return out._getvalue()
+            return args[0]
 
         return _STATE(types.intp), codegen
-
-    @intrinsic
-    def address_of(typingctx: Any, state: Any) -> Any:  # noqa: ARG001
-        """The key behind which the state was found."""
-
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return cgutils.create_struct_proxy(sig.args[0])(context, builder, value=args[0]).address
-
-        return types.intp(_STATE), codegen
 
 else:
 

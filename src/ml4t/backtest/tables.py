@@ -41,10 +41,10 @@ class Timeline(NamedTuple):
     """The instants known before the run, and what happens at each. Rows of instant k are first[k]:first[k + 1]."""
 
     time: I8  # [K] increasing
-    end_first: I8  # [K + 1] into Bars
-    start_first: I8  # [K + 1] into start_row
-    start_row: I8  # [N] rows of Bars sorted by (start, symbol)
-    information_first: I8  # [K + 1] into Information
+    end_first: I4  # [K + 1] into Bars
+    start_first: I4  # [K + 1] into start_row
+    start_row: I4  # [N] rows of Bars sorted by (start, symbol)
+    information_first: I4  # [K + 1] into Information
 
 
 class Information(NamedTuple):

@@ -3,14 +3,7 @@
 from ml4t.backtest._jit import INT, VOID, function, inline
 from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Sizing
 from ml4t.backtest.kernel.orders import change_terms, create, transition
-from ml4t.backtest.kernel.quantity import (
-    frozen_equity,
-    frozen_price,
-    is_explicit,
-    is_resolved_at_fill,
-    is_target,
-    wanted,
-)
+from ml4t.backtest.kernel.quantity import frozen_equity, frozen_price, is_explicit, is_resolved_at_fill, is_target, wanted
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.tables import BATCH, IDS, NONE, NOW
@@ -71,20 +64,7 @@ def place(state, symbol, side, sizing, request, limit, stop, tif, until, reduce_
     tick = state.instruments.tick_size[symbol]
     limit, stop = on_tick(limit, tick, -side), on_tick(stop, tick, side)
     cell = create(
-        state,
-        symbol,
-        side,
-        order_type(limit, stop),
-        sizing,
-        origin,
-        quantity,
-        request,
-        limit,
-        stop,
-        tif,
-        until,
-        reduce_only,
-        tag,
+        state, symbol, side, order_type(limit, stop), sizing, origin, quantity, request, limit, stop, tif, until, reduce_only, tag
     )
     state.batch[state.clock[BATCH]] = state.orders.id[cell]
     state.clock[BATCH] += 1

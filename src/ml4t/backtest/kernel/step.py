@@ -1,7 +1,7 @@
 """The loop over instants: the eight steps, from one decision to the next (docs/semantics/time.md)."""
 
 from ml4t.backtest._jit import INT, VOID, function, inline
-from ml4t.backtest.enums import EndRule, MarketFill, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
+from ml4t.backtest.enums import EndRule, MarketFill, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce, Valuation
 from ml4t.backtest.kernel.admission import admit_batch
 from ml4t.backtest.kernel.clock import DECISION_TIMER, EXPIRY_TIMER, is_timer_due, pop_timer, push_timer, timeline_time, timer_time
 from ml4t.backtest.kernel.ledger import record_equity, revalue
@@ -32,6 +32,7 @@ from ml4t.backtest.tables import (
     UNASSIGNED,
     UNCHECKED,
     UNSET,
+    VALUATION,
     WAKE_ON_BAR,
     WARMUP,
 )
@@ -83,8 +84,9 @@ def mark_close(state, row):
     """The symbol is marked at the close of its bar."""
     market, symbol = state.market, state.bars.symbol[row]
     close = state.bars.close[row]
-    market.previous_close[symbol] = close if market.row[symbol] == NONE else market.close[symbol]
-    market.close[symbol] = close
+    if state.rules[VALUATION] == Valuation.PREVIOUS_CLOSE:
+        market.previous_close[symbol] = close if market.row[symbol] == NONE else market.close[symbol]
+        market.close[symbol] = close
     market.mark[symbol] = close
     market.row[symbol] = row
 
@@ -163,11 +165,12 @@ def begin_instant(state, now, on_timeline):
                 if state.rules[KEEP_HISTORY] != 0:
                     reveal_bar(state, row)
                 mark_close(state, row)
-            revalue(state)
             clock[BAR_ENDED] = 1
             wakes = state.rules[WAKE_ON_BAR] != 0
-        if timeline.information_first[k + 1] > clock[INFORMED]:
+        if clock[INFORMED] < state.information.row.shape[0]:
             wakes = reveal_information(state, timeline.information_first[k + 1]) or wakes
+    if clock[BAR_ENDED] != 0 and clock[HELD] > 0:
+        revalue(state)
     clock[DUE] = 0
     while is_timer_due(state, now, DECISION_TIMER):
         state.due[clock[DUE]] = pop_timer(state)

@@ -1,0 +1,63 @@
+"""Every patch applies, and the suites catch the defects: a sample of three here, all with `-m slow`."""
+
+import random
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mutant import ROOT, SUITES, Mutant, copy_of_sources, failures, mutants, unmutated, verdicts
+
+ALL = mutants()
+
+
+def sample() -> list[Mutant]:
+    """Three mutants that follow from the sources: the same for a commit, others for the next."""
+    text = b"".join(path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py")))
+    return random.Random(sha256(text).digest()).sample(ALL, 3)
+
+
+@pytest.fixture(scope="module")
+def excused() -> tuple[str, ...]:
+    return unmutated(tuple(sorted({*SUITES, *(suite for mutant in ALL for suite in mutant.suites)})))
+
+
+@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
+def test_the_patch_applies(mutant: Mutant) -> None:
+    with copy_of_sources() as folder:
+        assert not mutant.apply(folder), "tests/mutants/README.md says how to renew it"
+        changed = [
+            path for path in folder.rglob("*.py") if path.read_bytes() != (ROOT / path.relative_to(folder)).read_bytes()
+        ]
+        assert changed
+        for path in changed:
+            compile(path.read_text(), str(path), "exec")
+
+
+def test_every_patch_says_what_it_brings_back() -> None:
+    assert [
+        mutant.name for mutant in ALL if not mutant.header.startswith("Defect: ") or "say it" in mutant.header
+    ] == []
+    assert [mutant.name for mutant in ALL if len(set(mutant.suites)) < 2] == []
+
+
+def test_failures_are_read_whole() -> None:
+    lines = ["x", "FAILED a.py::f[buy, one - two] - assert 1 == 2", "FAILED a.py::g - E: [1]", "ERROR b.py::h[0]", "3"]
+    assert failures("\n".join(lines)) == ["a.py::f[buy, one - two]", "a.py::g", "b.py::h[0]"]
+
+
+@pytest.mark.parametrize("mutant", sample(), ids=lambda mutant: mutant.name)
+def test_both_suites_catch_the_sample(mutant: Mutant, excused: tuple[str, ...]) -> None:
+    assert [verdict.suite for verdict in verdicts(mutant, excused) if verdict.failed is None] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
+def test_both_suites_catch_it(mutant: Mutant, request: pytest.FixtureRequest) -> None:
+    if "slow" not in request.config.getoption("-m"):
+        pytest.skip("minutes; run with -m slow")
+    excused = request.getfixturevalue("excused")
+    assert [verdict.suite for verdict in verdicts(mutant, excused) if verdict.failed is None] == []

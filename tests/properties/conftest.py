@@ -1,0 +1,16 @@
+"""What the property suites share."""
+
+from __future__ import annotations
+
+import pytest
+
+from cases import random_case
+from observation import Observation, observe
+
+CORPUS = 400
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list[Observation]:
+    """Runs of the first seeded cases: every property is tried on them, and what they cover is counted."""
+    return [observe(random_case(seed)) for seed in range(CORPUS)]
