@@ -5,7 +5,6 @@ Run: python benchmarks/loop.py [--bars 1 5 20] [--rounds 5]   (millions of bars)
 
 import argparse
 import statistics
-import sys
 import time
 
 import numpy as np
@@ -15,9 +14,9 @@ from ml4t.backtest import Strategy
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.engine import Engine
 
-# Bytes the loop must move for one bar of one symbol whose bars follow each other without gaps. Read: time, end_first, start_first,
-# start_row and information_first of the instant; symbol, open, high, low, close, volume of the bar. Written: five columns of history,
-# four of the equity curve. (Columns for checks that did not arise are not counted.)
+# Bytes the loop must move for one bar of one symbol whose bars follow each other without gaps. Read: time, end_first,
+# start_first, start_row, information_first of the instant; symbol, open, high, low, close, volume of the bar. Written:
+# five columns of history, four of the equity curve. (Columns for checks that did not arise are not counted.)
 READ, WRITTEN = 5 * 8 + 4 + 5 * 8, 9 * 8
 COPIED = 256 * 1024 * 1024
 

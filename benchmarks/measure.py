@@ -52,15 +52,16 @@ def crossovers(close: np.ndarray, fast: int, slow: int) -> np.ndarray:
 
 
 class Seconds(NamedTuple):
-    """Duration of a piece of work: on the clock, and of the processor (all threads), which other processes disturb less."""
+    """Duration of a piece of work: on the clock, and of all processor threads (other processes disturb that less)."""
 
     wall: float
     cpu: float
 
 
-def timed(work: Callable[[], Any]) -> tuple[Seconds, Any]:
+def timed(work: Callable[[], Any], *, collect: bool = True) -> tuple[Seconds, Any]:
     """Duration of one call, without the collection of earlier garbage, and its answer."""
-    gc.collect()
+    if collect:
+        gc.collect()
     start, start_cpu = time.perf_counter(), time.process_time()
     answer = work()
     return Seconds(time.perf_counter() - start, time.process_time() - start_cpu), answer

@@ -30,7 +30,18 @@ SHAPES = st.lists(st.tuples(MISSING, TICKS, TICKS, WICKS, WICKS), min_size=3, ma
 QUANTITIES = st.sampled_from((1.0, 2.0, 5.0, 10.0, 20.0, 40.0))
 FRACTIONS = st.sampled_from((0.5, 0.1, 1.0, 1.25))
 METHODS = st.sampled_from(
-    ("buy", "sell", "buy", "buy", "sell", "buy", "close", "order_target_quantity", "order_target_value", "order_target_percent")
+    (
+        "buy",
+        "sell",
+        "buy",
+        "buy",
+        "sell",
+        "buy",
+        "close",
+        "order_target_quantity",
+        "order_target_value",
+        "order_target_percent",
+    )
 )
 PER_DAY = 4
 
@@ -90,7 +101,9 @@ def requests(
     draw: Draw, universe: list[str], last: dict[str, Bar], now: int, submitted: list[Submit], config: dict[str, Any]
 ) -> Request:
     """A request at a time at which these bars were the last of their symbols."""
-    change = draw(st.sampled_from(("submit", "submit", "submit", "submit", "cancel", "replace"))) if submitted else "submit"
+    change = (
+        draw(st.sampled_from(("submit", "submit", "submit", "submit", "cancel", "replace"))) if submitted else "submit"
+    )
     if change == "submit":
         return draw(submissions(universe, last, now, config))
     nth = draw(st.integers(0, len(submitted) - 1))

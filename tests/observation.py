@@ -49,7 +49,10 @@ class Observation:
     def orders(self) -> dict[int, Row]:
         """Each order by its id, with `reduce_only`."""
         rows = {row["order_id"]: row for row in table_rows(self.result.orders)}
-        for terms, orders in ((self.state.terms, self.state.orders), (self.state.closed_terms, self.state.closed_orders)):
+        for terms, orders in (
+            (self.state.terms, self.state.orders),
+            (self.state.closed_terms, self.state.closed_orders),
+        ):
             for place in np.flatnonzero(orders.id):
                 rows[int(orders.id[place])]["reduce_only"] = bool(terms.reduce_only[place])
         return rows

@@ -11,10 +11,12 @@ called.
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import get_type_hints
 
 from ml4t.backtest.tables import State
 
 GROUPS = frozenset(State._fields)
+KINDS = frozenset(kind.__name__ for kind in get_type_hints(State).values() if hasattr(kind, "__name__"))
 LOOKS = {"memoryview", "asarray", "ascontiguousarray", "view", "reshape", "ravel"}
 WRITING_METHODS = {"fill", "put", "sort", "partition", "resize", "itemset", "setflags", "setfield", "byteswap"}
 WRITING_FUNCTIONS = {"copyto", "place", "put", "put_along_axis", "putmask", "setattr", "shuffle"}
@@ -96,7 +98,8 @@ class _Function:
         arguments = [argument for argument in arguments if argument.arg not in ("self", "cls")]
         inner = _Function(getattr(node, "name", "<lambda>"), self.writers, dict(self.names))
         for position, argument in enumerate(arguments):
-            named = argument.arg in GROUPS and argument.annotation is None
+            kind = ast.unparse(argument.annotation) if argument.annotation else None
+            named = argument.arg in GROUPS and (kind is None or kind in KINDS)
             inner.names[argument.arg] = frozenset(
                 [""] if argument.arg == "state" else [argument.arg] if named else [f"parameter:{position}"]
             )

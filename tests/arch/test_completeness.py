@@ -33,7 +33,7 @@ RESERVED = {
 # A new order is `created` without an event, so nothing gives this reason.
 NEVER_GIVEN = {"Reason.SUBMITTED"}
 
-# Members whose rule is described but not called by this name. Write the name there and take it off; nothing may be added.
+# Described, but not by this name. Write the name there and take it off; nothing may be added.
 OWED: set[str] = set()
 
 

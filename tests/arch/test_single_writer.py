@@ -147,7 +147,7 @@ SEEDED = {
     "swapped": ("c = state.cash\n    c[0], c[1] = c[1], c[0]", {"cash"}),
     "a counter": ("clock = state.clock\n    clock[LIVE] -= 1", {"clock.LIVE"}),
     "a method": ("state.curve.equity.fill(0.0)", {"curve.equity"}),
-    "a function": ("np.copyto(state.index, 0)", {"index"}),
+    "a function": ("np.copyto(state.places, 0)", {"places"}),
     "an output": ("np.add(a, b, out=state.cash)", {"cash"}),
     "a table replaced": ("handle.replace(state._replace(cash=c))", {"cash"}),
     "by name": ("getattr(state, 'cash')[0] = 1.0", {"*"}),
@@ -178,7 +178,12 @@ def test_the_search_follows_arguments() -> None:
     assert [store.target for store in both] == ["positions.quantity", "terms.limit"]
 
 
-def test_the_search_knows_tables_by_the_name_of_a_parameter() -> None:
-    assert [store.target for store in stores(ast.parse("def swap(timers, i):\n    timers.time[i] = 0\n"))] == [
-        "timers.time"
-    ]
+@pytest.mark.parametrize(("parameter", "targets"), [("timers", ["timers.time"]), ("timers: Timers", ["timers.time"])])
+def test_the_search_knows_tables_by_the_name_of_a_parameter(parameter: str, targets: list[str]) -> None:
+    assert [
+        store.target for store in stores(ast.parse(f"def swap({parameter}, i):\n    timers.time[i] = 0\n"))
+    ] == targets
+
+
+def test_other_things_may_have_the_name_of_a_table() -> None:
+    assert stores(ast.parse("def f(orders: pl.DataFrame, i):\n    orders[i] = 0\n")) == []

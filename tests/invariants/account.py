@@ -25,7 +25,9 @@ def margin_account_covers_what_it_opens(run: Observation) -> None:
     bar = next(closes, None)
     for fill in run.fills:
         # closes that were marked before this fill: the bar that ends at the fill's time is marked after its path
-        while bar is not None and (bar.end < fill["happened"] or (bar.end == fill["happened"] and _is_marked(run, fill))):
+        while bar is not None and (
+            bar.end < fill["happened"] or (bar.end == fill["happened"] and _is_marked(run, fill))
+        ):
             marks[bar.symbol] = bar.close
             bar = next(closes, None)
         before = held[fill["symbol"]]

@@ -60,10 +60,10 @@ def journal_entries_follow_from_fills(run: Observation) -> None:
         value = fill["signed"] * fill["price"] * run.instrument(fill["symbol"])["multiplier"]
         expected.append((fill["timestamp"], "fill", fill["fill_id"], fill["symbol"], -value))
         if fill["commission"] != 0:
-            expected.append(
-                (fill["timestamp"], "commission", fill["fill_id"], fill["symbol"], -fill["commission"])
-            )
-    found = [tuple(entry[name] for name in ("timestamp", "cause", "fill_id", "symbol", "amount")) for entry in run.journal]
+            expected.append((fill["timestamp"], "commission", fill["fill_id"], fill["symbol"], -fill["commission"]))
+    found = [
+        tuple(entry[name] for name in ("timestamp", "cause", "fill_id", "symbol", "amount")) for entry in run.journal
+    ]
     assert found == expected
 
 

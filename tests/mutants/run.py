@@ -50,7 +50,7 @@ def record(mutant: Mutant, folder: Path) -> None:
         for side, sources in (("a", ROOT), ("b", folder)):
             ignored = shutil.ignore_patterns("__pycache__", "*.rej", "*.orig", "*.pyc")
             shutil.copytree(sources / "src", Path(name) / side / "src", ignore=ignored)
-        command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "a", "b"]
+        command = ["git", "diff", "--unified=2", "--no-index", "--no-prefix", "--no-color", "a", "b"]
         text = subprocess.run(command, cwd=name, capture_output=True, text=True, check=False).stdout
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith(("diff ", "index "))]
     mutant.path.write_text(words + "".join(lines))

@@ -110,7 +110,7 @@ def test_2_3_4_5_7(scenario: Scenario) -> None:
     bars = frame(scenario.bars)
     for fill in result.fills.to_dicts():
         edge = "bar_start" if fill["segment"] == "open" else "bar_end"
-        bar = bars.row(by_predicate=bars[edge] == fill["timestamp"], named=True)
+        bar = bars.filter(bars[edge] == fill["timestamp"]).to_dicts()[0]
         assert bar["low"] <= fill["price"] <= bar["high"]
 
 

@@ -1,9 +1,10 @@
 """The compile decorators, their disk cache, and the compiled view of the state. The only module that touches Numba's private side.
 
-Three decorators: `inline` (part of its caller), `function` (a unit of its own that compiled code calls) and `entry` (what Python calls). Units are
-linked by symbol: Numba alone would copy every callee into its caller and optimise it again at each level, 70 s instead of 10 (ADR 0012).
-What crosses from Python is one int: the address of a table of (pointer, length) pairs, one per array of the state (`Handle`). In compiled code
-`state.book.side[i]` reads the pointer from that table; the arrays have no owner there, so no reference is ever counted (ADR 0005).
+Three decorators: `inline` (part of its caller), `function` (a unit of its own that compiled code calls) and `entry` (what Python
+calls). Units are linked by symbol: Numba alone would copy every callee into its caller and optimise it again at each level, 70 s
+instead of 10 (ADR 0012). What crosses from Python is one int: the address of a table of (pointer, length) pairs, one for each array of
+the state (`Handle`). In compiled code `state.orders.side[i]` reads the pointer from that table; the arrays have no owner there, so no
+reference is ever counted (ADR 0005).
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import llvmlite.binding
 import numba
@@ -38,7 +39,12 @@ IS_COMPILED = not config.DISABLE_JIT
 
 def kernel_sources() -> list[Path]:
     """Every file whose text may end up in compiled code."""
-    return [PACKAGE / "_jit.py", PACKAGE / "enums.py", PACKAGE / "tables.py", *sorted((PACKAGE / "kernel").glob("*.py"))]
+    return [
+        PACKAGE / "_jit.py",
+        PACKAGE / "enums.py",
+        PACKAGE / "tables.py",
+        *sorted((PACKAGE / "kernel").glob("*.py")),
+    ]
 
 
 def kernel_digest() -> str:
@@ -83,7 +89,7 @@ class _DigestLocator(_CacheLocator):  # type: ignore[misc]
 
 
 class _DigestImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = [_DigestLocator]
+    _locator_classes: ClassVar = [_DigestLocator]
 
 
 class _DigestCache(FunctionCache):  # type: ignore[misc]
@@ -93,14 +99,18 @@ class _DigestCache(FunctionCache):  # type: ignore[misc]
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # noqa: BLE001  a damaged file can raise anything; compiling again is always right
-            warnings.warn(f"compiled code in {self.cache_path} is damaged ({error!r}) and is compiled again", stacklevel=2)
+            warnings.warn(
+                f"compiled code in {self.cache_path} is damaged ({error!r}) and is compiled again", stacklevel=2
+            )
             self.flush()
             return None
 
 
 def inline(f: F) -> F:
     """Compile f as part of its caller: no call, no cache entry of its own."""
-    return cast("F", numba.njit(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(f))
+    return cast(
+        "F", numba.njit(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(f)
+    )
 
 
 def entry(f: F) -> F:
@@ -132,7 +142,7 @@ _units: list[tuple[str, Any, tuple[Any, ...]]] = []
 
 
 def link_units() -> None:
-    """Every unit is compiled, or loaded, and compiled code finds it by its symbol. In the order of definition: a unit calls only earlier ones."""
+    """Every unit is compiled, or loaded, and found by its symbol. In the order of definition: a unit calls only earlier ones."""
     while _units:
         symbol, dispatcher, signature = _units.pop(0)
         dispatcher.compile(signature)
@@ -142,7 +152,7 @@ def link_units() -> None:
 
 
 def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
-    """The compiled function without Numba's dispatcher (0.06 instead of 0.5 µs a call). Arguments are converted, their types not inspected."""
+    """The compiled function without Numba's dispatcher (0.06 instead of 0.5 µs a call). It converts arguments without checking."""
     if not IS_COMPILED:
         return cast("Callable[..., Any]", dispatcher)
     link_units()
@@ -172,7 +182,7 @@ class _Column(types.Type):  # type: ignore[misc]
 
 
 _STATE = _View("State")
-_layout: Any = None
+_layout: list[tuple[Any, ...]] = []
 
 
 @register_default(_View)
@@ -275,14 +285,16 @@ def arrays_of(value: Any) -> Iterator[np.ndarray]:
 def define_state(prototype: Any) -> None:
     """Fixes what compiled code finds behind a handle's address. Called once, by `tables`."""
     global _layout  # noqa: PLW0603  one layout a process, as there is one kernel
-    _layout = typeof(prototype)
+    _layout = [(a.dtype, a.ndim, a.flags.c_contiguous) for a in arrays_of(prototype)]
     place = count()
     for name, part in zip(prototype._fields, prototype, strict=True):
         if isinstance(part, np.ndarray):
             _STATE.members[name] = _Column(typeof(part).dtype, next(place))
         else:
             group = _STATE.members[name] = _View(name)
-            group.members.update({f: _Column(typeof(a).dtype, next(place)) for f, a in zip(part._fields, part, strict=True)})
+            group.members.update(
+                {f: _Column(typeof(a).dtype, next(place)) for f, a in zip(part._fields, part, strict=True)}
+            )
 
 
 class Handle:
@@ -296,9 +308,13 @@ class Handle:
         self.replace(state)
 
     def replace(self, state: Any) -> None:
-        """Point at these arrays from now on. Between calls only."""
-        if typeof(state) != _layout:
-            raise TypeError(f"state arrays have types {typeof(state)}, the kernel was compiled for {_layout}")
+        """Point at these arrays from now on. Between calls only. Raises TypeError where one has another type than the kernel expects."""
+        found = [(a.dtype, a.ndim, a.flags.c_contiguous) for a in arrays_of(state)]
+        if found != _layout:
+            wrong = next(i for i, (a, b) in enumerate(zip(found, _layout, strict=True)) if a != b)
+            raise TypeError(
+                f"array {wrong} of the state is {found[wrong]}, the kernel was compiled for {_layout[wrong]}"
+            )
         self.state = state
         self._table[:] = [(a.ctypes.data, a.shape[0]) for a in arrays_of(state)]
 

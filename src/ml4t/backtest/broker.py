@@ -23,7 +23,9 @@ from ml4t.backtest.lookup import Symbols
 from ml4t.backtest.tables import IDS, LIVE, NEVER, NONE, NOW, State, grow
 
 NAN = math.nan
-TIF = {str(name): tif for tif in TimeInForce for name in (tif.name, tif.name.lower())} | {tif: tif for tif in TimeInForce}  # type: ignore[dict-item]
+TIF = {str(name): tif for tif in TimeInForce for name in (tif.name, tif.name.lower())} | {
+    tif: tif for tif in TimeInForce
+}
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 
 
@@ -38,7 +40,7 @@ class Order:
 
     def _read(self, group: str, field: str) -> Any:
         state: State = self._broker.handle.state
-        place = int(state.index[self.id - 1])
+        place = int(state.places[self.id - 1])
         table = getattr(state, group if place >= 0 else f"closed_{group}")
         return getattr(table, field)[place if place >= 0 else ~place]
 
@@ -70,7 +72,7 @@ class Order:
     @property
     def is_live(self) -> bool:
         """Whether it can still fill."""
-        return int(self._broker.handle.state.index[self.id - 1]) >= 0
+        return int(self._broker.handle.state.places[self.id - 1]) >= 0
 
     @property
     def quantity(self) -> float:
@@ -81,13 +83,13 @@ class Order:
     def limit(self) -> float | None:
         """Limit price, None without."""
         value = float(self._read("terms", "limit"))
-        return None if value != value else value
+        return None if math.isnan(value) else value
 
     @property
     def stop(self) -> float | None:
         """Stop price, None without."""
         value = float(self._read("terms", "stop"))
-        return None if value != value else value
+        return None if math.isnan(value) else value
 
     @property
     def tag(self) -> str | None:
@@ -107,7 +109,11 @@ class Order:
         if not filled:
             return None
         number = int(self._read("orders", "symbol"))
-        return float(self._read("progress", "value")) / filled / float(self._broker.handle.state.instruments.multiplier[number])
+        return (
+            float(self._read("progress", "value"))
+            / filled
+            / float(self._broker.handle.state.instruments.multiplier[number])
+        )
 
     @property
     def commission(self) -> float:
@@ -115,7 +121,9 @@ class Order:
         return float(self._read("progress", "commission"))
 
     def __repr__(self) -> str:
-        prices = "".join(f", {name}={value:g}" for name, value in (("limit", self.limit), ("stop", self.stop)) if value is not None)
+        prices = "".join(
+            f", {name}={value:g}" for name, value in (("limit", self.limit), ("stop", self.stop)) if value is not None
+        )
         return f"Order({self.id}, {self.side.name} {self.quantity:g} {self.symbol}{prices}, {self.state.name})"
 
 
@@ -169,6 +177,7 @@ class Broker:
         Raises:
             OrderError: not exactly one size; a size or price that is not positive and finite; a wrong `tif` or `until`.
             UnknownSymbolError: the run has no such symbol.
+
         """
         return self._trade(BUY, symbol, quantity, value, percent, limit, stop, tif, until, reduce_only, tag)
 
@@ -214,28 +223,45 @@ class Broker:
         while (code := self._cancel(self.handle.key, number)) == FULL:
             grow(self.handle)
         if code == NOT_LIVE:
-            raise OrderError(f"Order {number} is not live ({self._standing(number)}); only live orders can be cancelled.")
+            raise OrderError(
+                f"Order {number} is not live ({self._standing(number)}); only live orders can be cancelled."
+            )
 
     def replace(
-        self, order: Order | int, *, quantity: float | None = None, limit: float | None = None, stop: float | None = None
+        self,
+        order: Order | int,
+        *,
+        quantity: float | None = None,
+        limit: float | None = None,
+        stop: float | None = None,
     ) -> None:
         """The order has the given terms; it keeps its id and priority, and is eligible as if it were new.
 
         Raises:
             OrderError: the order is not live, has no such price, or has filled as much as `quantity` already.
+
         """
         number = order.id if isinstance(order, Order) else int(order)
-        terms = [NAN if x is None else self._positive(what, x) for what, x in (("quantity", quantity), ("limit", limit), ("stop", stop))]
-        if all(x != x for x in terms):
+        terms = [
+            NAN if x is None else self._positive(what, x)
+            for what, x in (("quantity", quantity), ("limit", limit), ("stop", stop))
+        ]
+        if all(math.isnan(x) for x in terms):
             raise OrderError("replace: give at least one of quantity, limit and stop.")
         while (code := self._replace(self.handle.key, number, *terms)) == FULL:
             grow(self.handle)
         if code == NOT_LIVE:
-            raise OrderError(f"Order {number} is not live ({self._standing(number)}); only live orders can be replaced.")
+            raise OrderError(
+                f"Order {number} is not live ({self._standing(number)}); only live orders can be replaced."
+            )
         if code == NO_SUCH_PRICE:
-            raise OrderError(f"{self.order(number)} has no such price (a stop is gone once it is triggered); cancel it and place a new one.")
+            raise OrderError(
+                f"{self.order(number)} has no such price (a stop is gone once it is triggered); cancel it and place a new one."
+            )
         if code == NOT_ABOVE_FILLED:
-            raise OrderError(f"{self.order(number)} has filled {self.order(number).filled_quantity:g} already; ask for more than that.")
+            raise OrderError(
+                f"{self.order(number)} has filled {self.order(number).filled_quantity:g} already; ask for more than that."
+            )
 
     # ----------------------------------------------------------------------------------------------------------- views
     def order(self, number: int) -> Order:
@@ -346,7 +372,9 @@ class Broker:
         number, key = self._numbers[symbol], self.handle.key
         label = NONE if tag is None else self._tag(tag)
         while (
-            code := self._submit(key, number, side, sizing, request, limit, stop, TIF[tif], until, reduce_only, origin, label)
+            code := self._submit(
+                key, number, side, sizing, request, limit, stop, TIF[tif], until, reduce_only, origin, label
+            )
         ) == FULL:
             grow(self.handle)
         if code > 0:
@@ -354,14 +382,18 @@ class Broker:
         if code == NOTHING_TO_DO:
             return None
         if code == NO_PRICE:
-            raise OrderError(f"{symbol} has no price yet at {self._now()}; a size by value or percent needs one. Wait for its first bar.")
+            raise OrderError(
+                f"{symbol} has no price yet at {self._now()}; a size by value or percent needs one. Wait for its first bar."
+            )
         raise OrderError(
             f"{symbol}: a target or size that is resolved at the fill (orders.valuation = 'fill_price') cannot wait for a limit or stop."
         )
 
     def _until(self, tif: str | TimeInForce, until: datetime | date | None) -> int:
         if tif not in TIF:
-            raise OrderError(f"tif={tif!r} is not a time in force.{nearest(str(tif), ('DAY', 'GTC', 'GTD'))} There are DAY, GTC and GTD.")
+            raise OrderError(
+                f"tif={tif!r} is not a time in force.{nearest(str(tif), ('DAY', 'GTC', 'GTD'))} There are DAY, GTC and GTD."
+            )
         if TIF[tif] != TimeInForce.GTD:
             if until is not None:
                 raise OrderError("until= belongs to tif='GTD'.")

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 @app.command()
-def run(  # noqa: PLR0917  (the command line passes them by name)
+def run(
     config: ConfigArgument,
     assignments: SetOption = None,
     output: OutputOption = None,

@@ -11,14 +11,14 @@ import numpy as np
 
 from ml4t.backtest._jit import Handle
 from ml4t.backtest.broker import Broker, Order
-from ml4t.backtest.clock import Clock, instant
+from ml4t.backtest.clock import Clock
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.enums import OrderState, Reason, Side, TimestampLabel
 from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
 from ml4t.backtest.feed import SessionTimes, Stream, StreamRules, duration_ns, load_bars, load_information
 from ml4t.backtest.kernel.clock import DECISION_TIMER
 from ml4t.backtest.kernel.entry import functions
-from ml4t.backtest.kernel.step import DONE, GROW
+from ml4t.backtest.kernel.step import DONE
 from ml4t.backtest.lower import lower
 from ml4t.backtest.market_data import MarketData
 from ml4t.backtest.portfolio import Portfolio
@@ -81,6 +81,7 @@ def run(
     ...         self.broker.order_target_percent("SPX", 1.0)
     >>> round(run(Hold(), us_indices(), cash=100_000).metrics["total_return"], 2)
     1.03
+
     """
     settings = BacktestConfig.load(
         config,
@@ -115,7 +116,11 @@ class Engine:
         streams: Mapping[str, Source] | None = None,
     ) -> None:
         if not isinstance(strategy, Strategy):
-            what = f"the class {strategy.__name__}; pass an instance, {strategy.__name__}()" if isinstance(strategy, type) else repr(strategy)
+            what = (
+                f"the class {strategy.__name__}; pass an instance, {strategy.__name__}()"
+                if isinstance(strategy, type)
+                else repr(strategy)
+            )
             raise StrategyError(f"A strategy is an instance of a subclass of Strategy, not {what}.")
         self.config = config or BacktestConfig()
         self.strategy = strategy
@@ -174,8 +179,8 @@ class Engine:
         self._handle.replace(self.state._replace(due=np.zeros(max(1, len(times)), np.int64)))
         push = functions()["timer"]
         for number, instants in enumerate(times):
-            for time in instants.tolist():
-                push(self._handle.key, time, DECISION_TIMER, number)
+            for due in instants.tolist():
+                push(self._handle.key, due, DECISION_TIMER, number)
 
     def _arrivals(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         rows = zip(self.state.information.stream.tolist(), self.state.information.row.tolist(), strict=True)
@@ -190,8 +195,7 @@ class Engine:
                 decide()
             if code == DONE:
                 return
-            assert code == GROW
-            grow(self._handle)
+            grow(self._handle)  # GROW: nothing was consumed
 
     def _decides_on_bars_only(self) -> bool:
         return not (
@@ -234,7 +238,11 @@ class Engine:
             order = Order(self._broker, int(events.order[i]))
             time, fill = int(events.time[i]), int(events.fill[i])
             if fill == NONE:
-                change = (OrderState(int(events.source[i])), OrderState(int(events.target[i])), Reason(int(events.reason[i])))
+                change = (
+                    OrderState(int(events.source[i])),
+                    OrderState(int(events.target[i])),
+                    Reason(int(events.reason[i])),
+                )
                 self.strategy.on_order(OrderEvent(order, time, *change))
             else:
                 self.strategy.on_fill(self._fill(fill, order))
@@ -278,7 +286,9 @@ class Engine:
 
     def _result(self, source: Any, error: str | None) -> Result:
         inputs = tuple(stream.description for stream in (self.bars, *self.streams))
-        return Result(self.config, source, inputs, self._handle, self.bars, tuple(self._broker.tags), self._notes, error)
+        return Result(
+            self.config, source, inputs, self._handle, self.bars, tuple(self._broker.tags), self._notes, error
+        )
 
 
 def _overrides(strategy: Strategy, hook: str) -> bool:
@@ -308,7 +318,9 @@ def rules_of(config: BacktestConfig) -> StreamRules:
         label=data.label,
         frequency_ns=duration_ns(data.frequency) if data.frequency else None,
         timezone=data.timezone,
-        session=SessionTimes(time.fromisoformat(data.session.open), time.fromisoformat(data.session.close), data.session.timezone)
+        session=SessionTimes(
+            time.fromisoformat(data.session.open), time.fromisoformat(data.session.close), data.session.timezone
+        )
         if data.session
         else None,
         start=data.start,

@@ -8,7 +8,7 @@ from typing import Any
 class BacktestError(Exception):
     """Base of every error this package raises on purpose. `result`: what a run had done when it was raised inside one."""
 
-    result: "Result | None" = None
+    result: Any = None
 
 
 class ConfigError(BacktestError, ValueError):

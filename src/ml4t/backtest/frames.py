@@ -85,7 +85,10 @@ def orders(state: State, symbols: Sequence[str], tags: Sequence[str]) -> pl.Data
     rank = np.argsort(np.concatenate((state.closed_orders.id[:closed], state.orders.id[cells])))
 
     def column(group: str, field: str) -> Numbers:
-        parts = (getattr(getattr(state, f"closed_{group}"), field)[:closed], getattr(getattr(state, group), field)[cells])
+        parts = (
+            getattr(getattr(state, f"closed_{group}"), field)[:closed],
+            getattr(getattr(state, group), field)[cells],
+        )
         values: Numbers = np.concatenate(parts)[rank]
         return values
 
@@ -201,9 +204,9 @@ def _open_lots(state: State) -> tuple[list[int], list[int], list[float]]:
 def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     """One row a (lot, closing fill) pair, then the open lots, valued at the mark.
 
-    `bars_held` counts the symbol's bars from the entry's to the exit's. `mfe` and `mae` are the best and worst price of the trade against its
-    entry, per unit: bars that were held throughout count whole, the exit's bar only by the exit price, the entry's bar whole only where the
-    entry was at its open.
+    `bars_held` counts the symbol's bars from the entry's to the exit's. `mfe` and `mae` are the best and worst price of the trade
+    against its entry, per unit: bars that were held throughout count whole, the exit's bar only by the exit price, the entry's bar whole
+    only where the entry was at its open.
     """
     state: State = handle.state
     n, t, f = int(state.clock[TRADES]), state.trades, state.fills
@@ -212,7 +215,9 @@ def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     entry = np.concatenate((t.entry_fill[:n], np.array(opening, np.int64)))
     quantity = np.concatenate((t.quantity[:n], left))
     is_open = np.arange(len(slot)) >= n
-    exit_ = np.concatenate((t.exit_fill[:n], np.array(opening, np.int64)))  # an open lot has none: its entry stands in, and is masked
+    exit_ = np.concatenate(
+        (t.exit_fill[:n], np.array(opening, np.int64))
+    )  # an open lot has none: its entry stands in, and is masked
     symbol = state.positions.symbol[slot]
     side = np.sign(f.quantity[entry])
     multiplier = state.instruments.multiplier[symbol]

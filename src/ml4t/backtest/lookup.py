@@ -15,7 +15,9 @@ class Symbols(dict[str, int]):
         super().__init__({name: number for number, name in enumerate(names)})
 
     def __missing__(self, name: object) -> NoReturn:
-        raise UnknownSymbolError(f"No symbol {name!r} in this run.{nearest(str(name), self)} There are {', '.join(list(self)[:10])}.")
+        raise UnknownSymbolError(
+            f"No symbol {name!r} in this run.{nearest(str(name), self)} There are {', '.join(list(self)[:10])}."
+        )
 
 
 class Fields(dict[str, int]):
@@ -28,4 +30,6 @@ class Fields(dict[str, int]):
         self.stream = stream
 
     def __missing__(self, name: object) -> NoReturn:
-        raise UnknownFieldError(f"No column {name!r} in {self.stream}.{nearest(str(name), self)} There are {', '.join(self)}.")
+        raise UnknownFieldError(
+            f"No column {name!r} in {self.stream}.{nearest(str(name), self)} There are {', '.join(self)}."
+        )

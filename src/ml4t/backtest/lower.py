@@ -34,13 +34,13 @@ from ml4t.backtest.tables import (
     SHORTFALL,
     UNCHECKED,
     VALUATION,
+    Aftermath,
     Agenda,
     Bars,
     Costs,
     Curve,
     Events,
     Fills,
-    Aftermath,
     History,
     Information,
     Instruments,
@@ -73,7 +73,14 @@ def order_room(config: BacktestConfig, symbols: int) -> int:
     return config.orders.reserve or 64 + 4 * symbols
 
 
-def lower(config: BacktestConfig, bars: Stream, streams: Sequence[Stream] = (), *, signals: int | None = None, keep_history: bool = True) -> State:
+def lower(
+    config: BacktestConfig,
+    bars: Stream,
+    streams: Sequence[Stream] = (),
+    *,
+    signals: int | None = None,
+    keep_history: bool = True,
+) -> State:
     """The state before the first instant.
 
     `signals` is the place in `streams` of the stream whose rows are decisions. Without history the strategy sees no rows.
@@ -96,7 +103,14 @@ def lower(config: BacktestConfig, bars: Stream, streams: Sequence[Stream] = (), 
         money=_money(config),
         cash=np.array([config.account.cash]),
         needs=np.zeros(len(GROWABLE), np.int64),
-        bars=frozen(Bars, symbol=bars.symbol, start=bars.start, end=bars.end, session_close=bars.session_close, **{p: bars.columns[p] for p in PRICES}),
+        bars=frozen(
+            Bars,
+            symbol=bars.symbol,
+            start=bars.start,
+            end=bars.end,
+            session_close=bars.session_close,
+            **{p: bars.columns[p] for p in PRICES},
+        ),
         timeline=timeline,
         information=information,
         streams=_streams(bars, streams, signals),
@@ -119,7 +133,7 @@ def lower(config: BacktestConfig, bars: Stream, streams: Sequence[Stream] = (), 
         closed_orders=allocate(Orders, room),
         closed_terms=allocate(Terms, room),
         closed_progress=allocate(Progress, room),
-        index=np.zeros(room, np.int64),
+        places=np.zeros(room, np.int64),
         batch=np.zeros(room, np.int64),
         events=allocate(Events, 3 * room),
         market=_market(symbols),
@@ -193,7 +207,9 @@ def series_of(stream: Stream, number: int, symbols: int) -> NDArray[np.int64]:
 def _information(bars: Stream, streams: Sequence[Stream], last: int) -> tuple[Information, I8]:
     """The rows of all streams that arrive before the run ends, in order of arrival, and their arrivals."""
     symbols = len(bars.symbols)
-    stream = np.concatenate([np.full(len(s.end), i, np.int64) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)])
+    stream = np.concatenate(
+        [np.full(len(s.end), i, np.int64) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)]
+    )
     row = np.concatenate([np.arange(len(s.end)) for s in streams] or [np.zeros(0, np.int64)])
     series = np.concatenate([series_of(s, i, symbols) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)])
     arrival = np.concatenate([s.end for s in streams] or [np.zeros(0, np.int64)])
@@ -230,14 +246,19 @@ def _history(bars: Stream, streams: Sequence[Stream], keep_history: bool) -> His
     size = sum(len(s.columns) * len(s.end) for s in (bars, *streams)) if keep_history else 0
     starts = np.concatenate(begin)
     return History(
-        freeze(np.concatenate(source) if source else np.zeros(0), "f8"), np.full(size, np.nan), freeze(starts, "i8"), starts.astype(np.int64)
+        freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
+        np.full(size, np.nan),
+        freeze(starts, "i8"),
+        starts.astype(np.int64),
     )
 
 
 def _known(section: str, named: Sequence[str], symbols: Sequence[str]) -> None:
     for symbol in named:
         if symbol not in symbols:
-            raise ConfigError(f"{section}.{symbol}: no bars of this symbol.{nearest(symbol, symbols)} Remove the entry or give its bars.")
+            raise ConfigError(
+                f"{section}.{symbol}: no bars of this symbol.{nearest(symbol, symbols)} Remove the entry or give its bars."
+            )
 
 
 def _instruments(config: BacktestConfig, bars: Stream) -> Instruments:

@@ -36,7 +36,9 @@ def checked_count(count: Any) -> int:
     if isinstance(count, int | np.integer) and not isinstance(count, bool) and count >= 1:
         return int(count)
     if isinstance(count, int | np.integer) and count < 0:
-        raise LookAheadError(f"A window of {count} rows would reach into the future; windows end now. Ask for 1 or more rows.")
+        raise LookAheadError(
+            f"A window of {count} rows would reach into the future; windows end now. Ask for 1 or more rows."
+        )
     raise ValueError(f"A window has a whole number of rows, 1 or more; {count!r} was given.")
 
 
@@ -105,12 +107,16 @@ class MarketData:
             raise AttributeError(name)
         fields = self.__dict__.get("_fields")
         known = [] if fields is None else list(fields["bars"])
-        raise UnknownFieldError(f"The bars have no column {name!r}.{nearest(name, known)} There are {', '.join(known)}.")
+        raise UnknownFieldError(
+            f"The bars have no column {name!r}.{nearest(name, known)} There are {', '.join(known)}."
+        )
 
     def _place(self, symbol: str | None, field: str, stream: str) -> tuple[int, int, int, int]:
         """Offset of the column, first and end row of the series, and the series."""
         if stream not in self._streams:
-            raise UnknownFieldError(f"No stream {stream!r}.{nearest(stream, self._streams)} There are {', '.join(self._streams)}.")
+            raise UnknownFieldError(
+                f"No stream {stream!r}.{nearest(stream, self._streams)} There are {', '.join(self._streams)}."
+            )
         number = self._streams[stream]
         state: State = self._handle.state
         rows, symbols = int(state.streams.rows[number]), len(self.symbols)
@@ -198,5 +204,8 @@ class MarketData:
         last = rows if count is None else min(rows, checked_count(count))
         ends = self._bars.end[self._bars.symbol == self._numbers[symbol]][rows - last : rows]
         time = pl.Series("timestamp", ends, pl.Int64).cast(pl.Datetime("ns")).dt.replace_time_zone("UTC")
-        columns = [pl.Series(name, self.window(symbol, name, last).copy() if last else [], pl.Float64) for name in self._fields["bars"]]
+        columns = [
+            pl.Series(name, self.window(symbol, name, last).copy() if last else [], pl.Float64)
+            for name in self._fields["bars"]
+        ]
         return pl.DataFrame([time, *columns])

@@ -44,7 +44,9 @@ class Position:
     @property
     def unrealized_pnl(self) -> float:
         """What closing at the mark would earn before costs."""
-        return self.quantity * self._multiplier[self._number] * (self.mark - self.average_price) if self.quantity else 0.0
+        return (
+            self.quantity * self._multiplier[self._number] * (self.mark - self.average_price) if self.quantity else 0.0
+        )
 
     @property
     def realized_pnl(self) -> float:

@@ -22,13 +22,16 @@ def due_times(bars: Stream, every: str | int, at: str) -> NDArray[np.int64]:
 
     Raises:
         ConfigError: another word, or n < 1.
+
     """
     if isinstance(every, int) and not isinstance(every, bool):
         if every < 1:
             raise ConfigError(f"schedule: every={every} bars; give 1 or more.")
         return np.unique(bars.end)[every - 1 :: every]
     if every not in PERIODS:
-        raise ConfigError(f"schedule: every={every!r}.{nearest(str(every), PERIODS)} Use 'session', 'week', 'month' or a number of bars.")
+        raise ConfigError(
+            f"schedule: every={every!r}.{nearest(str(every), PERIODS)} Use 'session', 'week', 'month' or a number of bars."
+        )
     if at not in ("open", "close"):
         raise ConfigError(f"schedule: at={at!r}; use 'open' or 'close'.")
     sessions, place = np.unique(bars.session, return_inverse=True)

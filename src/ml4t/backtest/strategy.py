@@ -84,11 +84,17 @@ class Strategy:
         known = self.parameter_types()
         for name in parameters:
             if name not in known:
-                there = f"Its parameters are {', '.join(known)}." if known else "It has no parameters (annotated class attributes)."
+                there = (
+                    f"Its parameters are {', '.join(known)}."
+                    if known
+                    else "It has no parameters (annotated class attributes)."
+                )
                 raise StrategyError(f"{type(self).__name__} has no parameter {name!r}.{nearest(name, known)} {there}")
         for name, kind in known.items():
             if name not in parameters and not hasattr(type(self), name):
-                raise StrategyError(f"{type(self).__name__} needs the parameter {name!r}: {type(self).__name__}({name}=...).")
+                raise StrategyError(
+                    f"{type(self).__name__} needs the parameter {name!r}: {type(self).__name__}({name}=...)."
+                )
             value = parameters.get(name, getattr(type(self), name, None))
             setattr(self, name, checked(f"{type(self).__name__}.{name}", value, kind))
 

@@ -5,6 +5,8 @@ Letters: K instants, N execution bars, M information rows, A symbols, S position
 entries, R trades, L lots, W timers. Times are UTC nanoseconds; prices per unit; values and cash in account currency.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
@@ -307,7 +309,7 @@ class State(NamedTuple):
     closed_orders: Orders
     closed_terms: Terms
     closed_progress: Progress
-    index: I8  # [I] of order id - 1: its cell, or ~row among the closed orders
+    places: I8  # [I] of order id - 1: its cell, or ~row among the closed orders
     batch: I8  # [B] cells of the orders of this decision, the first clock[BATCH]
     events: Events
     market: Market
@@ -371,7 +373,7 @@ BEGIN, DECIDED = 0, 1
 GROWABLE = (
     ("orders", "terms", "progress", "links", "batch"),
     ("closed_orders", "closed_terms", "closed_progress"),
-    ("index",),
+    ("places",),
     ("fills", "aftermath"),
     ("events",),
     ("journal",),
@@ -380,17 +382,18 @@ GROWABLE = (
     ("timers",),
 )
 """Tables that grow between decisions; those of one line always have the same capacity. `needs` has one entry a line."""
-BOOK_ROOM, CLOSED_ROOM, INDEX_ROOM, FILL_ROOM, EVENT_ROOM, JOURNAL_ROOM, TRADE_ROOM, LOT_ROOM, TIMER_ROOM = range(9)
+BOOK_ROOM, CLOSED_ROOM, PLACES_ROOM, FILL_ROOM, EVENT_ROOM, JOURNAL_ROOM, TRADE_ROOM, LOT_ROOM, TIMER_ROOM = range(9)
 
 G = TypeVar("G")
 
 
-def dtypes(group: type) -> dict[str, str]:
+@cache
+def dtypes(group: Any) -> dict[str, str]:
     """Field → dtype of a group."""
     return {name: hint.__metadata__[0] for name, hint in get_type_hints(group, include_extras=True).items()}
 
 
-def allocate(group: type[G], n: int) -> G:
+def allocate(group: Callable[..., G], n: int) -> G:
     """A group of zeroed arrays of n entries."""
     return group(**{name: np.zeros(n, dtype) for name, dtype in dtypes(group).items()})
 
@@ -402,7 +405,7 @@ def freeze(values: Any, dtype: str) -> np.ndarray[Any, Any]:
     return array
 
 
-def frozen(group: type[G], **columns: Any) -> G:
+def frozen(group: Callable[..., G], **columns: Any) -> G:
     """A group of read-only arrays."""
     return group(**{name: freeze(columns[name], dtype) for name, dtype in dtypes(group).items()})
 
@@ -452,7 +455,9 @@ def prototype() -> State:
         elif hint in inputs:
             groups[name] = frozen(hint, **{field: np.zeros(1, dtype) for field, dtype in dtypes(hint).items()})
         elif hint is History:
-            groups[name] = History(freeze(np.zeros(1), "f8"), np.zeros(1), freeze(np.zeros(1), "i8"), np.zeros(1, np.int64))
+            groups[name] = History(
+                freeze(np.zeros(1), "f8"), np.zeros(1), freeze(np.zeros(1), "i8"), np.zeros(1, np.int64)
+            )
         else:
             groups[name] = allocate(hint, 1)
     return State(**groups)

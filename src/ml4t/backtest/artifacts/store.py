@@ -28,9 +28,9 @@ from ml4t.backtest.summary import summary
 
 if TYPE_CHECKING:
     import polars as pl
-    from ml4t.backtest.result import Result
 
     from ml4t.backtest.feed import Input
+    from ml4t.backtest.result import Result
 
 
 def save(result: "Result", path: str | Path | None = None, *, inputs: bool = True) -> Path:

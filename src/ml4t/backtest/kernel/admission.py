@@ -10,11 +10,23 @@ from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, to
 from ml4t.backtest.kernel.orders import record_reserve, transition
 from ml4t.backtest.kernel.quantity import is_explicit, is_resolved_at_fill, reducible
 from ml4t.backtest.kernel.rounding import is_lot_multiple, steps_down
-from ml4t.backtest.tables import ACCOUNT, ADMISSION, BATCH, BATCH_ORDER, GROSS, MARGIN_RATE, NET, NONE, NOW, SHORTFALL
+from ml4t.backtest.tables import (
+    ACCOUNT,
+    ADMISSION,
+    BATCH,
+    BATCH_ORDER,
+    GROSS,
+    MARGIN_RATE,
+    NET,
+    NONE,
+    NOW,
+    SHORTFALL,
+    State,
+)
 
 
 @inline
-def is_reducing_allowed(state, cell):
+def is_reducing_allowed(state: State, cell: int) -> bool:
     """Whether this order is cut to what the account takes, instead of being rejected."""
     rule = state.rules[SHORTFALL]
     if rule == Shortfall.BY_SIZING:
@@ -23,7 +35,7 @@ def is_reducing_allowed(state, cell):
 
 
 @inline
-def has_cash(state, cell, quantity, price):
+def has_cash(state: State, cell: int, quantity: float, price: float) -> bool:
     """Whether cash stays at 0 or above after this fill."""
     symbol = state.orders.symbol[cell]
     cash = state.cash[state.instruments.currency[symbol]]
@@ -32,7 +44,7 @@ def has_cash(state, cell, quantity, price):
 
 
 @inline
-def has_margin(state, cell, quantity, price, reference):
+def has_margin(state: State, cell: int, quantity: float, price: float, reference: float) -> bool:
     """Whether equity after this fill covers the initial margin of all positions; always for a fill that only reduces."""
     slot, symbol, money = state.orders.slot[cell], state.orders.symbol[cell], state.money
     held = state.positions.quantity[slot]
@@ -46,7 +58,7 @@ def has_margin(state, cell, quantity, price, reference):
 
 
 @inline
-def is_affordable(state, cell, quantity, price, reference):
+def is_affordable(state: State, cell: int, quantity: float, price: float, reference: float) -> bool:
     """Whether the account can pay for a fill of this signed quantity."""
     if state.rules[ACCOUNT] == AccountKind.CASH:
         return has_cash(state, cell, quantity, price)
@@ -54,7 +66,7 @@ def is_affordable(state, cell, quantity, price, reference):
 
 
 @function(FLOAT, INT, FLOAT, FLOAT, FLOAT)
-def largest_affordable(state, cell, quantity, price, reference):
+def largest_affordable(state: State, cell: int, quantity: float, price: float, reference: float) -> float:
     """The largest part of an unaffordable signed quantity that the account can pay for, by bisection over lots or floats."""
     lot = state.instruments.lot_size[state.orders.symbol[cell]]
     side = math.copysign(1.0, quantity)
@@ -71,13 +83,13 @@ def largest_affordable(state, cell, quantity, price, reference):
 
 
 @inline
-def shortage(state):
+def shortage(state: State) -> Reason:
     """What an account of this kind is short of."""
     return Reason.INSUFFICIENT_CASH if state.rules[ACCOUNT] == AccountKind.CASH else Reason.INSUFFICIENT_MARGIN
 
 
 @inline
-def admitted_quantity(state, cell, quantity, price, reference):
+def admitted_quantity(state: State, cell: int, quantity: float, price: float, reference: float) -> tuple[float, Reason]:
     """The signed quantity the account takes of a fill, and the reason why it is less than asked (Reason.NONE where it is not)."""
     cuts = is_reducing_allowed(state, cell)
     taken, reason = quantity, Reason.NONE
@@ -94,7 +106,7 @@ def admitted_quantity(state, cell, quantity, price, reference):
 
 # ------------------------------------------------------------------------------------------------------- at acceptance
 @inline
-def reference_price(state, cell):
+def reference_price(state: State, cell: int) -> float:
     """The price at which a new order is judged: its limit, else its stop, else the mark."""
     limit, stop = state.terms.limit[cell], state.terms.stop[cell]
     if limit == limit:
@@ -105,14 +117,14 @@ def reference_price(state, cell):
 
 
 @inline
-def is_judged(state, cell):
+def is_judged(state: State, cell: int) -> bool:
     """Whether the symbol has a mark and the order's quantity is known."""
     mark = state.market.mark[state.orders.symbol[cell]]
     return mark == mark and not is_resolved_at_fill(state, state.orders.sizing[cell])
 
 
 @inline
-def reserve(state, cell):
+def reserve(state: State, cell: int) -> bool:
     """Whether free funds suffice for the order; what it holds back is noted."""
     orders, money, symbol = state.orders, state.money, state.orders.symbol[cell]
     quantity = orders.side[cell] * state.terms.quantity[cell]
@@ -137,7 +149,7 @@ def reserve(state, cell):
 
 
 @inline
-def running_cash_after(state, cell, cash):
+def running_cash_after(state: State, cell: int, cash: float) -> float:
     """The running cash after pretending to execute the order."""
     symbol = state.orders.symbol[cell]
     quantity = state.terms.quantity[cell]
@@ -146,12 +158,12 @@ def running_cash_after(state, cell, cash):
 
 
 @inline
-def sort_batch(state):
+def sort_batch(state: State) -> None:
     """Reductions come first, in the order of submission; then the others (insertion: stable, and batches are short)."""
     batch, orders, front = state.batch, state.orders, 0
     for i in range(state.clock[BATCH]):
         number = batch[i]
-        cell = state.index[number - 1]
+        cell = state.places[number - 1]
         if cell >= 0 and state.positions.quantity[orders.slot[cell]] * orders.side[cell] < 0.0:
             for j in range(i, front, -1):
                 batch[j] = batch[j - 1]
@@ -160,7 +172,7 @@ def sort_batch(state):
 
 
 @inline
-def refusal(state, cell, running):
+def refusal(state: State, cell: int, running: float) -> tuple[Reason, float]:
     """Why a new order is rejected (Reason.NONE: it is not), and the running cash after it."""
     rule = state.rules[ADMISSION]
     lot = state.instruments.lot_size[state.orders.symbol[cell]]
@@ -179,14 +191,14 @@ def refusal(state, cell, running):
 
 
 @function(VOID)
-def admit_batch(state):
+def admit_batch(state: State) -> None:
     """Every order of this decision that is still wanted is accepted or rejected."""
     clock = state.clock
     if state.rules[BATCH_ORDER] == BatchOrder.REDUCTIONS_FIRST:
         sort_batch(state)
     running = total_cash(state)
     for i in range(clock[BATCH]):
-        cell = state.index[state.batch[i] - 1]
+        cell = state.places[state.batch[i] - 1]
         if cell < 0:  # cancelled in the decision that submitted it
             continue
         reason, running = refusal(state, cell, running)

@@ -1,14 +1,14 @@
 """The one clock: the next instant, and the queue of timers (docs/semantics/time.md)."""
 
 from ml4t.backtest._jit import INT, VOID, function, inline
-from ml4t.backtest.tables import NEVER, NEXT, TIMERS, UNCHECKED
+from ml4t.backtest.tables import NEVER, NEXT, TIMERS, UNCHECKED, State, Timers
 
 # kinds of timers, in the order in which they are due within an instant
 DECISION_TIMER, EXPIRY_TIMER = 0, 1
 
 
 @inline
-def is_earlier(timers, i, j):
+def is_earlier(timers: Timers, i: int, j: int) -> bool:
     """Whether timer i is due before timer j: time, kind, number."""
     if timers.time[i] != timers.time[j]:
         return timers.time[i] < timers.time[j]
@@ -18,7 +18,7 @@ def is_earlier(timers, i, j):
 
 
 @inline
-def swap(timers, i, j):
+def swap(timers: Timers, i: int, j: int) -> None:
     """Timers i and j have changed places."""
     timers.time[i], timers.time[j] = timers.time[j], timers.time[i]
     timers.kind[i], timers.kind[j] = timers.kind[j], timers.kind[i]
@@ -26,7 +26,7 @@ def swap(timers, i, j):
 
 
 @function(VOID, INT, INT, INT)
-def push_timer(state, time, kind, number):
+def push_timer(state: State, time: int, kind: int, number: int) -> None:
     """The timer is in the queue."""
     timers, i = state.timers, state.clock[TIMERS]
     state.clock[TIMERS] = i + 1
@@ -40,7 +40,7 @@ def push_timer(state, time, kind, number):
 
 
 @function(INT)
-def pop_timer(state):
+def pop_timer(state: State) -> int:
     """The first timer has left the queue; its number."""
     timers = state.timers
     n = state.clock[TIMERS] - 1
@@ -61,20 +61,20 @@ def pop_timer(state):
 
 
 @inline
-def is_timer_due(state, now, kind):
+def is_timer_due(state: State, now: int, kind: int) -> bool:
     """Whether the first timer is of this kind (or an earlier one) and due."""
     timers = state.timers
     return state.clock[TIMERS] > 0 and timers.time[0] <= now and timers.kind[0] <= kind
 
 
 @inline
-def timer_time(state):
+def timer_time(state: State) -> int:
     """When the next timer is due, NEVER where there is none."""
     return state.timers.time[0] if state.clock[TIMERS] > 0 else NEVER
 
 
 @inline
-def timeline_time(state):
+def timeline_time(state: State) -> int:
     """The next instant of the timeline, NEVER after the last."""
     k = state.clock[NEXT]
     return state.timeline.time[k] if k < state.timeline.time.shape[0] else NEVER

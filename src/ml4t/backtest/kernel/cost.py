@@ -2,13 +2,16 @@
 
 from ml4t.backtest._jit import inline
 from ml4t.backtest.kernel.rounding import on_tick
+from ml4t.backtest.tables import State
 
 
 @inline
-def slipped(state, symbol, side, reference):
+def slipped(state: State, symbol: int, side: int, reference: float) -> float:
     """The price after slippage, on the tick, against the order; never below 0 where the reference was not."""
     costs, tick = state.costs, state.instruments.tick_size[symbol]
-    worse = costs.slippage_rate[symbol] * reference + costs.slippage_amount[symbol] + costs.slippage_ticks[symbol] * tick
+    worse = (
+        costs.slippage_rate[symbol] * reference + costs.slippage_amount[symbol] + costs.slippage_ticks[symbol] * tick
+    )
     if worse == 0.0:
         return reference
     price = on_tick(reference + side * worse, tick, side)
@@ -18,7 +21,7 @@ def slipped(state, symbol, side, reference):
 
 
 @inline
-def commission(state, symbol, quantity, value):
+def commission(state: State, symbol: int, quantity: float, value: float) -> float:
     """The commission of an order that has filled `quantity` units for `value` in total."""
     costs, tiers = state.costs, state.tiers
     if quantity == 0.0:
@@ -31,7 +34,7 @@ def commission(state, symbol, quantity, value):
 
 
 @inline
-def fill_commission(state, cell, quantity, price):
+def fill_commission(state: State, cell: int, quantity: float, price: float) -> float:
     """The commission of the next fill of an order: what its commission grows by, never less than 0."""
     symbol = state.orders.symbol[cell]
     value = abs(quantity) * price * state.instruments.multiplier[symbol]

@@ -11,40 +11,60 @@ from ml4t.backtest.kernel import indicator
 from ml4t.backtest.kernel.clock import push_timer
 from ml4t.backtest.kernel.request import change_order, place, withdraw_order
 from ml4t.backtest.kernel.step import advance, reveal_information
+from ml4t.backtest.tables import F8, I8
 
 
 @entry
-def advance_entry(key):
+def advance_entry(key: Any) -> int:
+    """`kernel.step.advance`."""
     return advance(borrow(key))
 
 
 @entry
-def submit_entry(key, symbol, side, sizing, request, limit, stop, tif, until, reduce_only, origin, tag):
+def submit_entry(
+    key: Any,
+    symbol: int,
+    side: int,
+    sizing: int,
+    request: float,
+    limit: float,
+    stop: float,
+    tif: int,
+    until: int,
+    reduce_only: int,
+    origin: int,
+    tag: int,
+) -> int:
+    """`kernel.request.place`."""
     return place(borrow(key), symbol, side, sizing, request, limit, stop, tif, until, reduce_only, origin, tag)
 
 
 @entry
-def cancel_entry(key, order):
+def cancel_entry(key: Any, order: int) -> int:
+    """`kernel.request.withdraw_order`."""
     return withdraw_order(borrow(key), order)
 
 
 @entry
-def replace_entry(key, order, quantity, limit, stop):
+def replace_entry(key: Any, order: int, quantity: float, limit: float, stop: float) -> int:
+    """`kernel.request.change_order`."""
     return change_order(borrow(key), order, quantity, limit, stop)
 
 
 @entry
-def timer_entry(key, time, kind, number):
+def timer_entry(key: Any, time: int, kind: int, number: int) -> None:
+    """`kernel.clock.push_timer`."""
     push_timer(borrow(key), time, kind, number)
 
 
 @entry
-def inform_entry(key, last):
+def inform_entry(key: Any, last: int) -> None:
+    """Information rows up to `last` are visible, as no decision."""
     reveal_information(borrow(key), last)
 
 
 @entry
-def window_entry(key, what, offset, first, last):
+def window_entry(key: Any, what: int, offset: int, first: int, last: int) -> float:
     """Mean (0), standard deviation (1), minimum (2) or maximum (3) of rows first:last of the column at `offset`."""
     value = borrow(key).history.value
     if what == 0:
@@ -57,12 +77,15 @@ def window_entry(key, what, offset, first, last):
 
 
 @entry
-def ema_entry(key, offset, last, n, memory):
+def ema_entry(key: Any, offset: int, last: int, n: int, memory: F8) -> float:
+    """`kernel.indicator.exponential_mean` of the column at `offset`."""
     return indicator.exponential_mean(borrow(key).history.value, offset + last, n, memory)
 
 
 @entry
-def excursion_entry(key, first, last, entry_price, exit_price, side, best, worst):
+def excursion_entry(
+    key: Any, first: I8, last: I8, entry_price: F8, exit_price: F8, side: F8, best: F8, worst: F8
+) -> None:
     """Fills `best` and `worst` [R] with the furthest prices of each trade: exit and entry price, and bars first:last in between."""
     history = borrow(key).history
     n = borrow(key).bars.symbol.shape[0]

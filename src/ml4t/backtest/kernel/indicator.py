@@ -7,10 +7,11 @@ Each answers NaN while fewer than n values are known.
 import math
 
 from ml4t.backtest._jit import inline
+from ml4t.backtest.tables import F8
 
 
 @inline
-def mean(value, first, last):
+def mean(value: F8, first: int, last: int) -> float:
     """The mean of value[first:last]."""
     total = 0.0
     for i in range(first, last):
@@ -19,7 +20,7 @@ def mean(value, first, last):
 
 
 @inline
-def standard_deviation(value, first, last):
+def standard_deviation(value: F8, first: int, last: int) -> float:
     """The sample standard deviation (n - 1) of value[first:last], NaN for one value."""
     n = last - first
     if n < 2:
@@ -32,7 +33,7 @@ def standard_deviation(value, first, last):
 
 
 @inline
-def minimum(value, first, last):
+def minimum(value: F8, first: int, last: int) -> float:
     """The smallest of value[first:last], NaN where one of them is."""
     least = math.inf
     for i in range(first, last):
@@ -43,7 +44,7 @@ def minimum(value, first, last):
 
 
 @inline
-def maximum(value, first, last):
+def maximum(value: F8, first: int, last: int) -> float:
     """The largest of value[first:last], NaN where one of them is."""
     most = -math.inf
     for i in range(first, last):
@@ -54,7 +55,7 @@ def maximum(value, first, last):
 
 
 @inline
-def exponential_mean(value, last, n, memory):
+def exponential_mean(value: F8, last: int, n: int, memory: F8) -> float:
     """The exponential mean with weight 2 / (n + 1), started at the first value; `memory` = [mean, values used, first index]."""
     weight = 2.0 / (n + 1.0)
     used = int(memory[1])

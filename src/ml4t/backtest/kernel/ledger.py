@@ -2,13 +2,27 @@
 
 from ml4t.backtest._jit import FLOAT, INT, function, inline
 from ml4t.backtest.enums import JournalCause
-from ml4t.backtest.tables import FILLS, FREE_LOT, GROSS, HELD, JOURNAL, LOTS, NET, NONE, NOW, POINTS, TRADES, UNCHECKED
+from ml4t.backtest.tables import (
+    FILLS,
+    FREE_LOT,
+    GROSS,
+    HELD,
+    JOURNAL,
+    LOTS,
+    NET,
+    NONE,
+    NOW,
+    POINTS,
+    TRADES,
+    UNCHECKED,
+    State,
+)
 
 NEARLY_FLAT = 1e-9  # relative to the larger of position and fill
 
 
 @inline
-def closing_snap(held, quantity):
+def closing_snap(held: int, quantity: float) -> float:
     """The fill's quantity, made exact where it leaves next to nothing of the position."""
     if held != 0.0 and abs(held + quantity) < NEARLY_FLAT * max(abs(held), abs(quantity)):
         return -held
@@ -16,14 +30,14 @@ def closing_snap(held, quantity):
 
 
 @inline
-def position_value(state, slot, quantity, price):
+def position_value(state: State, slot: int, quantity: float, price: float) -> float:
     """Value of a position at a price, in account currency."""
     symbol = state.positions.symbol[slot]
     return quantity * state.instruments.multiplier[symbol] * (price - state.positions.basis[slot])
 
 
 @inline
-def marked_value(state, slot):
+def marked_value(state: State, slot: int) -> float:
     """Value of the slot's position at its mark, 0 when flat."""
     quantity = state.positions.quantity[slot]
     if quantity == 0.0:
@@ -32,7 +46,7 @@ def marked_value(state, slot):
 
 
 @inline
-def post(state, time, symbol, cause, fill, amount):
+def post(state: State, time: int, symbol: int, cause: int, fill: int, amount: float) -> None:
     """Cash has changed by `amount`, and the journal says why."""
     journal, n = state.journal, state.clock[JOURNAL]
     currency = state.instruments.currency[symbol]
@@ -47,7 +61,7 @@ def post(state, time, symbol, cause, fill, amount):
 
 
 @inline
-def open_lot(state, slot, fill, quantity):
+def open_lot(state: State, slot: int, fill: int, quantity: float) -> None:
     """A new lot is the slot's newest."""
     lots, positions, clock = state.lots, state.positions, state.clock
     lot = clock[FREE_LOT]
@@ -64,7 +78,7 @@ def open_lot(state, slot, fill, quantity):
 
 
 @inline
-def close_lots(state, slot, fill, quantity, everything):
+def close_lots(state: State, slot: int, fill: int, quantity: float, everything: bool) -> None:
     """Lots worth `quantity` are closed, the oldest first, and each is a trade. `everything`: no lot is left, whatever rounding says."""
     lots, positions, trades, clock = state.lots, state.positions, state.trades, state.clock
     left = quantity
@@ -93,7 +107,7 @@ def close_lots(state, slot, fill, quantity, everything):
 
 
 @inline
-def hold(state, slot):
+def hold(state: State, slot: int) -> None:
     """The slot is among those with a position."""
     state.positions.held_at[slot] = state.clock[HELD]
     state.held[state.clock[HELD]] = slot
@@ -101,7 +115,7 @@ def hold(state, slot):
 
 
 @inline
-def release(state, slot):
+def release(state: State, slot: int) -> None:
     """The slot is no longer among those with a position."""
     positions, held = state.positions, state.held
     last = state.clock[HELD] - 1
@@ -113,7 +127,7 @@ def release(state, slot):
 
 
 @inline
-def apply(state, slot, fill, quantity, price):
+def apply(state: State, slot: int, fill: int, quantity: float, price: float) -> None:
     """The position after a fill: increase, reduce, close or flip."""
     positions = state.positions
     held = positions.quantity[slot]
@@ -126,7 +140,9 @@ def apply(state, slot, fill, quantity, price):
             hold(state, slot)
     else:
         closed = min(abs(quantity), abs(held))
-        profit = position_value(state, slot, closed, price) - position_value(state, slot, closed, positions.average_price[slot])
+        profit = position_value(state, slot, closed, price) - position_value(
+            state, slot, closed, positions.average_price[slot]
+        )
         positions.realized[slot] += profit if held > 0.0 else -profit
         close_lots(state, slot, fill, closed, now * held <= 0.0)
         if now == 0.0:  # close
@@ -139,7 +155,19 @@ def apply(state, slot, fill, quantity, price):
 
 
 @function(INT, INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT)
-def book_fill(state, order, symbol, slot, time, row, segment, quantity, price, reference, commission):
+def book_fill(
+    state: State,
+    order: int,
+    symbol: int,
+    slot: int,
+    time: int,
+    row: int,
+    segment: int,
+    quantity: float,
+    price: float,
+    reference: float,
+    commission: float,
+) -> int:
     """One execution is in the books: position, cash, journal, lots, trades, marks and the fill itself. Returns the fill's number."""
     clock, fills, money = state.clock, state.fills, state.money
     fill = clock[FILLS]
@@ -171,7 +199,7 @@ def book_fill(state, order, symbol, slot, time, row, segment, quantity, price, r
 
 
 @inline
-def revalue(state):
+def revalue(state: State) -> None:
     """Net and gross exposure are the sums over all positions at their marks, exactly."""
     net = 0.0
     gross = 0.0
@@ -184,7 +212,7 @@ def revalue(state):
 
 
 @inline
-def total_cash(state):
+def total_cash(state: State) -> float:
     """Cash over all currencies, in account currency."""
     cash = state.cash[0]
     for i in range(1, state.cash.shape[0]):
@@ -193,13 +221,13 @@ def total_cash(state):
 
 
 @inline
-def equity(state):
+def equity(state: State) -> float:
     """Cash and positions at their marks, in account currency."""
     return total_cash(state) + state.money[NET]
 
 
 @inline
-def record_equity(state):
+def record_equity(state: State) -> None:
     """The equity point of this instant is written, stale marks are counted."""
     clock, curve = state.clock, state.curve
     point = clock[POINTS]

@@ -11,12 +11,12 @@ from ml4t.backtest.kernel.ledger import book_fill, closing_snap
 from ml4t.backtest.kernel.orders import record_fill, record_trigger, resolve_quantity, transition
 from ml4t.backtest.kernel.quantity import is_resolved_at_fill, reducible, wanted_at_fill
 from ml4t.backtest.kernel.trigger import AFTER_CLOSE, AT_OPEN, IN_BAR, moment, waits_for_stop
-from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE
+from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE, State
 
 
 # ----------------------------------------------------------------------------------------------------------- one order
 @function(VOID, INT, INT, INT, FLOAT)
-def fill(state, cell, row, segment, reference):
+def fill(state: State, cell: int, row: int, segment: int, reference: float) -> None:
     """The order is filled at this reference price, in part or in full, or has ended because it cannot be."""
     orders, terms, symbol, slot = state.orders, state.terms, state.orders.symbol[cell], state.orders.slot[cell]
     time = state.bars.start[row] if segment == Segment.OPEN else state.clock[NOW]
@@ -56,7 +56,7 @@ def fill(state, cell, row, segment, reference):
 
 
 @inline
-def take(state, cell, row, segment, progress, price):
+def take(state: State, cell: int, row: int, segment: int, progress: float, price: float) -> None:
     """The order has triggered, filled or ended."""
     if waits_for_stop(state, cell):
         time = state.bars.start[row] if segment == Segment.OPEN else state.clock[NOW]
@@ -69,13 +69,13 @@ def take(state, cell, row, segment, progress, price):
 
 # ------------------------------------------------------------------------------------------------------------ the path
 @inline
-def may_fill_on_path(state, cell, row):
+def may_fill_on_path(state: State, cell: int, row: int) -> bool:
     """Whether the order could fill inside this bar, should prices reach it."""
     return state.orders.type[cell] != OrderType.MARKET and state.terms.eligible_from[cell] <= state.bars.start[row]
 
 
 @inline
-def is_high_first(state, symbol, row):
+def is_high_first(state: State, symbol: int, row: int) -> bool:
     """Whether the bar's high comes before its low."""
     rule, bars = state.rules[PATH], state.bars
     if rule == PathRule.OPEN_HIGH_LOW_CLOSE:
@@ -96,7 +96,7 @@ def is_high_first(state, symbol, row):
 
 
 @inline
-def resolve_path(state, symbol, row):
+def resolve_path(state: State, symbol: int, row: int) -> None:
     """The order of the bar's extremes is known."""
     market, high, low = state.market, state.bars.high[row], state.bars.low[row]
     high_first = is_high_first(state, symbol, row)
@@ -106,7 +106,7 @@ def resolve_path(state, symbol, row):
 
 # ---------------------------------------------------------------------------------------------------------- the agenda
 @inline
-def precedes(state, a, b):
+def precedes(state: State, a: int, b: int) -> bool:
     """Whether symbol a's offer comes before symbol b's: segment, reductions first, order id."""
     agenda = state.agenda
     if state.rules[SCHEDULE] == Schedule.PHASED:
@@ -118,14 +118,14 @@ def precedes(state, a, b):
 
 
 @inline
-def put(state, place, symbol):
+def put(state: State, place: int, symbol: int) -> None:
     """The symbol stands at this place of the heap."""
     state.agenda.heap[place] = symbol
     state.agenda.place[symbol] = place
 
 
 @inline
-def sift(state, place):
+def sift(state: State, place: int) -> None:
     """The heap is in order again after the offer at `place` changed."""
     heap, n = state.agenda.heap, state.clock[OFFERS]
     symbol = heap[place]
@@ -146,7 +146,7 @@ def sift(state, place):
 
 
 @inline
-def withdraw(state, place):
+def withdraw(state: State, place: int) -> None:
     """The symbol at this place offers nothing any more."""
     agenda, clock = state.agenda, state.clock
     agenda.place[agenda.heap[place]] = NONE
@@ -158,7 +158,7 @@ def withdraw(state, place):
 
 
 @inline
-def is_opening(state, cell, price):
+def is_opening(state: State, cell: int, price: float) -> int:
     """1 where the order's direction is not against the position as it is now, else 0."""
     held = state.positions.quantity[state.orders.slot[cell]]
     direction = 1.0 * state.orders.side[cell]
@@ -168,7 +168,7 @@ def is_opening(state, cell, price):
 
 
 @inline
-def is_better(state, symbol, cell, segment, progress, opens):
+def is_better(state: State, symbol: int, cell: int, segment: int, progress: float, opens: int) -> bool:
     """Whether this order comes before the one its symbol offers so far. Orders are met in the order of their ids."""
     agenda = state.agenda
     if agenda.cell[symbol] == NONE:
@@ -183,7 +183,7 @@ def is_better(state, symbol, cell, segment, progress, opens):
 
 
 @function(VOID, INT, INT, INT)
-def choose(state, symbol, row, part):
+def choose(state: State, symbol: int, row: int, part: int) -> None:
     """The symbol's offer is its first order that can fill in this part of the bar; none: cell NONE."""
     agenda = state.agenda
     agenda.cell[symbol] = NONE
@@ -204,7 +204,7 @@ def choose(state, symbol, row, part):
 
 
 @inline
-def offer(state, symbol, row, part):
+def offer(state: State, symbol: int, row: int, part: int) -> None:
     """The symbol is in the agenda if an order of it can fill."""
     choose(state, symbol, row, part)
     if state.agenda.cell[symbol] != NONE:
@@ -215,7 +215,7 @@ def offer(state, symbol, row, part):
 
 
 @function(VOID, INT)
-def settle_offers(state, part):
+def settle_offers(state: State, part: int) -> None:
     """Nothing in the agenda can fill any more."""
     agenda = state.agenda
     while state.clock[OFFERS] > 0:
@@ -231,7 +231,7 @@ def settle_offers(state, part):
 
 # ---------------------------------------------------------------------------------------------------------- the rounds
 @inline
-def match_opens(state, first, last):
+def match_opens(state: State, first: int, last: int) -> None:
     """Round of the bars that start now: `timeline.start_row[first:last]`."""
     bars, market = state.bars, state.market
     if state.rules[SCHEDULE] == Schedule.QUEUE:
@@ -246,7 +246,7 @@ def match_opens(state, first, last):
 
 
 @inline
-def match_bars(state, first, last):
+def match_bars(state: State, first: int, last: int) -> None:
     """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is `queue`)."""
     bars, market = state.bars, state.market
     for row in range(first, last):
@@ -259,7 +259,7 @@ def match_bars(state, first, last):
 
 
 @function(VOID, INT, INT)
-def match_same_close(state, first, last):
+def match_same_close(state: State, first: int, last: int) -> None:
     """The same-close pass: market orders trade at the close of the bars that ended now, rows first:last."""
     for row in range(first, last):
         offer(state, state.bars.symbol[row], row, AFTER_CLOSE)

@@ -17,6 +17,7 @@ from ml4t.backtest.tables import (
     UNASSIGNED,
     UNCHECKED,
     UNSET,
+    State,
 )
 
 CREATED, ACCEPTED, TRIGGERED, PARTIALLY_FILLED = (
@@ -41,7 +42,7 @@ LEGAL_EDGES = {
 
 
 @inline
-def append_event(state, order, time, source, target, reason, fill):
+def append_event(state: State, order: int, time: int, source: int, target: int, reason: int, fill: int) -> None:
     """The event is on record."""
     events, n = state.events, state.clock[EVENTS]
     events.order[n] = order
@@ -55,7 +56,7 @@ def append_event(state, order, time, source, target, reason, fill):
 
 
 @inline
-def widen_band(state, cell):
+def widen_band(state: State, cell: int) -> None:
     """The symbol's band lets this order through."""
     market, symbol = state.market, state.orders.symbol[cell]
     if state.orders.type[cell] == OrderType.MARKET:
@@ -69,7 +70,7 @@ def widen_band(state, cell):
 
 
 @function(VOID, INT)
-def renew_band(state, symbol):
+def renew_band(state: State, symbol: int) -> None:
     """The symbol's band lets exactly its live orders through."""
     state.market.below[symbol] = -math.inf
     state.market.above[symbol] = math.inf
@@ -80,7 +81,7 @@ def renew_band(state, symbol):
 
 
 @inline
-def leave_band(state, cell):
+def leave_band(state: State, cell: int) -> None:
     """The band no longer waits for this order, which is not in the list any more."""
     market, symbol = state.market, state.orders.symbol[cell]
     bounds = True
@@ -92,7 +93,7 @@ def leave_band(state, cell):
 
 
 @inline
-def link(state, cell):
+def link(state: State, cell: int) -> None:
     """The order is the newest of its symbol's live orders."""
     links, market, symbol = state.links, state.market, state.orders.symbol[cell]
     links.after[cell] = NONE
@@ -106,7 +107,7 @@ def link(state, cell):
 
 
 @inline
-def unlink(state, cell):
+def unlink(state: State, cell: int) -> None:
     """The order is no longer among its symbol's live orders."""
     links, market, symbol = state.links, state.market, state.orders.symbol[cell]
     before, after = links.before[cell], links.after[cell]
@@ -122,7 +123,7 @@ def unlink(state, cell):
 
 
 @function(VOID, INT)
-def close_order(state, cell):
+def close_order(state: State, cell: int) -> None:
     """The order's cell is free; what was in it is row `clock[CLOSED]` of the closed orders."""
     clock = state.clock
     if state.terms.until[cell] == UNSET:
@@ -130,7 +131,7 @@ def close_order(state, cell):
     unlink(state, cell)
     leave_band(state, cell)
     row = clock[CLOSED]
-    state.index[state.orders.id[cell] - 1] = ~row
+    state.places[state.orders.id[cell] - 1] = ~row
     a, b = state.orders, state.closed_orders
     b.id[row] = a.id[cell]
     b.symbol[row] = a.symbol[cell]
@@ -169,7 +170,7 @@ def close_order(state, cell):
 
 
 @function(VOID, INT, INT, INT, INT, INT)
-def transition(state, cell, time, target, reason, fill):
+def transition(state: State, cell: int, time: int, target: int, reason: int, fill: int) -> None:
     """The order is in the target state and the event on record; in a final state it has left the book."""
     orders = state.orders
     append_event(state, orders.id[cell], time, orders.state[cell], target, reason, fill)
@@ -181,14 +182,29 @@ def transition(state, cell, time, target, reason, fill):
 
 
 @function(INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT, INT, INT, INT, INT)
-def create(state, symbol, side, kind, sizing, origin, quantity, request, limit, stop, tif, until, reduce_only, tag):
+def create(
+    state: State,
+    symbol: int,
+    side: int,
+    kind: int,
+    sizing: int,
+    origin: int,
+    quantity: float,
+    request: float,
+    limit: float,
+    stop: float,
+    tif: int,
+    until: int,
+    reduce_only: int,
+    tag: int,
+) -> int:
     """The cell of a new order, which is in the book but not yet accepted."""
     clock, orders, terms, progress = state.clock, state.orders, state.terms, state.progress
     cell = clock[FREE_CELL]
     clock[FREE_CELL] = state.links.after[cell]
     number = clock[IDS] + 1
     clock[IDS] = number
-    state.index[number - 1] = cell
+    state.places[number - 1] = cell
     orders.id[cell] = number
     orders.symbol[cell] = symbol
     orders.slot[cell] = symbol  # netting: one slot a symbol
@@ -223,14 +239,14 @@ def create(state, symbol, side, kind, sizing, origin, quantity, request, limit, 
 
 
 @inline
-def resolve_quantity(state, cell, quantity):
+def resolve_quantity(state: State, cell: int, quantity: float) -> None:
     """An order whose signed quantity is known only now has it, and its side."""
     state.terms.quantity[cell] = abs(quantity)
     state.orders.side[cell] = 1 if quantity > 0.0 else -1
 
 
 @inline
-def change_terms(state, cell, quantity, limit, stop):
+def change_terms(state: State, cell: int, quantity: float, limit: float, stop: float) -> None:
     """The order has the terms given (NaN: as they were) and the eligibility of a new one; the replace is on record."""
     orders, terms, now = state.orders, state.terms, state.clock[NOW]
     if limit == limit:
@@ -247,13 +263,13 @@ def change_terms(state, cell, quantity, limit, stop):
 
 
 @inline
-def record_reserve(state, cell, amount):
+def record_reserve(state: State, cell: int, amount: float) -> None:
     """The order holds back this much of the account's funds."""
     state.progress.reserved[cell] = amount
 
 
 @inline
-def record_trigger(state, cell, row, segment, progress, price):
+def record_trigger(state: State, cell: int, row: int, segment: int, progress: float, price: float) -> None:
     """The order's stop was reached at this moment; from now on it waits for its limit, or fills."""
     record = state.progress
     record.trigger_row[cell] = row
@@ -264,7 +280,7 @@ def record_trigger(state, cell, row, segment, progress, price):
 
 
 @inline
-def record_fill(state, cell, quantity, value, commission):
+def record_fill(state: State, cell: int, quantity: float, value: float, commission: float) -> None:
     """The order has filled `quantity` more units."""
     progress = state.progress
     progress.filled[cell] += quantity
@@ -273,7 +289,7 @@ def record_fill(state, cell, quantity, value, commission):
 
 
 @inline
-def assign_session(state, cell, session_close):
+def assign_session(state: State, cell: int, session_close: int) -> None:
     """The DAY order expires at this session's close."""
     state.terms.until[cell] = session_close
     state.clock[UNASSIGNED] -= 1

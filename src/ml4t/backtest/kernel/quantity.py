@@ -6,23 +6,23 @@ from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import Sizing, Valuation
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.rounding import towards_zero
-from ml4t.backtest.tables import HELD, NET, VALUATION
+from ml4t.backtest.tables import HELD, NET, VALUATION, State
 
 
 @inline
-def is_explicit(sizing):
+def is_explicit(sizing: int) -> bool:
     """Whether the caller gave the quantity itself."""
     return sizing == Sizing.QUANTITY
 
 
 @inline
-def is_target(sizing):
+def is_target(sizing: int) -> bool:
     """Whether the request names the position wanted, not the order's quantity."""
     return sizing >= Sizing.TARGET_QUANTITY and sizing <= Sizing.TARGET_PERCENT
 
 
 @inline
-def is_resolved_at_fill(state, sizing):
+def is_resolved_at_fill(state: State, sizing: int) -> bool:
     """Whether the quantity is known only when the order fills."""
     if sizing == Sizing.CLOSE:
         return True
@@ -30,7 +30,7 @@ def is_resolved_at_fill(state, sizing):
 
 
 @inline
-def frozen_equity(state):
+def frozen_equity(state: State) -> float:
     """Equity as sizing sees it in a decision."""
     if state.rules[VALUATION] != Valuation.PREVIOUS_CLOSE:
         return equity(state)
@@ -46,7 +46,7 @@ def frozen_equity(state):
 
 
 @inline
-def frozen_price(state, symbol):
+def frozen_price(state: State, symbol: int) -> float:
     """The symbol's price as sizing sees it in a decision, NaN where there is none yet."""
     previous = state.market.previous_close[symbol]
     if state.rules[VALUATION] == Valuation.PREVIOUS_CLOSE and previous == previous:
@@ -55,7 +55,7 @@ def frozen_price(state, symbol):
 
 
 @inline
-def equity_at(state, slot, price):
+def equity_at(state: State, slot: int, price: float) -> float:
     """Equity with this slot's symbol at `price`."""
     value = 0.0
     if state.positions.quantity[slot] != 0.0:
@@ -64,7 +64,9 @@ def equity_at(state, slot, price):
 
 
 @inline
-def wanted(state, sizing, side, request, symbol, slot, price, total):
+def wanted(
+    state: State, sizing: int, side: int, request: float, symbol: int, slot: int, price: float, total: float
+) -> float:
     """The signed quantity a request comes to at `price` with equity `total`; 0 where nothing is to be done."""
     held = state.positions.quantity[slot]
     lot = state.instruments.lot_size[symbol]
@@ -84,7 +86,7 @@ def wanted(state, sizing, side, request, symbol, slot, price, total):
 
 
 @inline
-def wanted_at_fill(state, cell, price):
+def wanted_at_fill(state: State, cell: int, price: float) -> float:
     """The signed quantity an order still wants when the market's price is `price`."""
     orders, terms = state.orders, state.terms
     sizing, slot = orders.sizing[cell], orders.slot[cell]
@@ -95,7 +97,7 @@ def wanted_at_fill(state, cell, price):
 
 
 @inline
-def reducible(state, slot, quantity):
+def reducible(state: State, slot: int, quantity: float) -> float:
     """The part of a signed quantity that only reduces the position."""
     held = state.positions.quantity[slot]
     if held * quantity >= 0.0:

@@ -3,10 +3,17 @@
 from ml4t.backtest._jit import INT, VOID, function, inline
 from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Sizing
 from ml4t.backtest.kernel.orders import change_terms, create, transition
-from ml4t.backtest.kernel.quantity import frozen_equity, frozen_price, is_explicit, is_resolved_at_fill, is_target, wanted
+from ml4t.backtest.kernel.quantity import (
+    frozen_equity,
+    frozen_price,
+    is_explicit,
+    is_resolved_at_fill,
+    is_target,
+    wanted,
+)
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.rounding import on_tick
-from ml4t.backtest.tables import BATCH, IDS, NONE, NOW
+from ml4t.backtest.tables import BATCH, IDS, NONE, NOW, State
 
 # answers that are not order ids
 FULL, NOTHING_TO_DO, NO_PRICE, NOT_LIVE, NOT_ABOVE_FILLED, NO_SUCH_PRICE, NO_DIRECTION = -1, -2, -3, -4, -5, -6, -7
@@ -14,7 +21,7 @@ DONE_AS_ASKED = 0
 
 
 @inline
-def order_type(limit, stop):
+def order_type(limit: float, stop: float) -> OrderType:
     """The type that follows from the prices given."""
     if limit == limit:
         return OrderType.STOP_LIMIT if stop == stop else OrderType.LIMIT
@@ -22,7 +29,7 @@ def order_type(limit, stop):
 
 
 @function(VOID, INT)
-def supersede_target(state, symbol):
+def supersede_target(state: State, symbol: int) -> None:
     """The symbol's live target order is cancelled."""
     cell = state.market.oldest[symbol]
     while cell != NONE:
@@ -33,7 +40,20 @@ def supersede_target(state, symbol):
 
 
 @inline
-def place(state, symbol, side, sizing, request, limit, stop, tif, until, reduce_only, origin, tag):
+def place(
+    state: State,
+    symbol: int,
+    side: int,
+    sizing: int,
+    request: float,
+    limit: float,
+    stop: float,
+    tif: int,
+    until: int,
+    reduce_only: int,
+    origin: int,
+    tag: int,
+) -> int:
     """The id of a new order that waits for admission, or why there is none."""
     if not has_room(state, 1):
         return FULL
@@ -64,7 +84,20 @@ def place(state, symbol, side, sizing, request, limit, stop, tif, until, reduce_
     tick = state.instruments.tick_size[symbol]
     limit, stop = on_tick(limit, tick, -side), on_tick(stop, tick, side)
     cell = create(
-        state, symbol, side, order_type(limit, stop), sizing, origin, quantity, request, limit, stop, tif, until, reduce_only, tag
+        state,
+        symbol,
+        side,
+        order_type(limit, stop),
+        sizing,
+        origin,
+        quantity,
+        request,
+        limit,
+        stop,
+        tif,
+        until,
+        reduce_only,
+        tag,
     )
     state.batch[state.clock[BATCH]] = state.orders.id[cell]
     state.clock[BATCH] += 1
@@ -72,16 +105,16 @@ def place(state, symbol, side, sizing, request, limit, stop, tif, until, reduce_
 
 
 @inline
-def live_cell(state, order):
+def live_cell(state: State, order: int) -> int:
     """The cell of a live order, NONE where it is not live."""
     if order < 1 or order > state.clock[IDS]:
         return NONE
-    cell = state.index[order - 1]
+    cell = state.places[order - 1]
     return cell if cell >= 0 else NONE
 
 
 @inline
-def withdraw_order(state, order):
+def withdraw_order(state: State, order: int) -> int:
     """The order is cancelled."""
     if not has_room(state, 0):
         return FULL
@@ -93,7 +126,7 @@ def withdraw_order(state, order):
 
 
 @inline
-def change_order(state, order, quantity, limit, stop):
+def change_order(state: State, order: int, quantity: float, limit: float, stop: float) -> int:
     """The order has the terms given (NaN: as they were) and the eligibility of a new one."""
     if not has_room(state, 1):
         return FULL

@@ -11,7 +11,7 @@ from ml4t.backtest.tables import (
     FILLS,
     HELD,
     IDS,
-    INDEX_ROOM,
+    PLACES_ROOM,
     JOURNAL,
     JOURNAL_ROOM,
     LIVE,
@@ -22,6 +22,7 @@ from ml4t.backtest.tables import (
     TRADE_ROOM,
     TRADES,
     UNCHECKED,
+    State,
 )
 
 EVENTS_PER_ORDER = 6  # a phase can accept, trigger, fill in part, fill and end an order; one to spare
@@ -29,14 +30,14 @@ JOURNAL_PER_FILL = 2
 
 
 @function(INT, INT)
-def has_room(state, new):
+def has_room(state: State, new: int) -> bool:
     """Whether one phase with `new` more orders fits; `needs` says what each table must hold."""
     clock, needs = state.clock, state.needs
     held = clock[HELD]
     orders = clock[LIVE] + held + new  # a close-out is an order, too
     needs[BOOK_ROOM] = orders
     needs[CLOSED_ROOM] = clock[CLOSED] + orders
-    needs[INDEX_ROOM] = clock[IDS] + held + new
+    needs[PLACES_ROOM] = clock[IDS] + held + new
     needs[FILL_ROOM] = clock[FILLS] + orders
     needs[EVENT_ROOM] = clock[EVENTS] + EVENTS_PER_ORDER * orders
     needs[JOURNAL_ROOM] = clock[JOURNAL] + JOURNAL_PER_FILL * orders
@@ -46,7 +47,7 @@ def has_room(state, new):
     fits = (
         needs[BOOK_ROOM] <= state.orders.id.shape[0]
         and needs[CLOSED_ROOM] <= state.closed_orders.id.shape[0]
-        and needs[INDEX_ROOM] <= state.index.shape[0]
+        and needs[PLACES_ROOM] <= state.places.shape[0]
         and needs[FILL_ROOM] <= state.fills.order.shape[0]
         and needs[EVENT_ROOM] <= state.events.order.shape[0]
         and needs[JOURNAL_ROOM] <= state.journal.time.shape[0]

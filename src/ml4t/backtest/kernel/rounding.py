@@ -8,7 +8,7 @@ NEARLY_WHOLE = 1e-9  # relative: 0.3 / 0.1 is a whole number of lots
 
 
 @inline
-def steps_down(x, step):
+def steps_down(x: float, step: float) -> float:
     """The whole number of steps in x ≥ 0, rounded down; a number within 1e-9 of a whole one is that one."""
     n = x / step
     nearest = math.floor(n + 0.5)
@@ -18,7 +18,7 @@ def steps_down(x, step):
 
 
 @inline
-def steps_up(x, step):
+def steps_up(x: float, step: float) -> float:
     """The same, rounded up."""
     n = x / step
     nearest = math.floor(n + 0.5)
@@ -28,7 +28,7 @@ def steps_up(x, step):
 
 
 @inline
-def towards_zero(quantity, lot):
+def towards_zero(quantity: float, lot: float) -> float:
     """The largest multiple of the lot size that is not beyond `quantity`; any quantity where the lot size is 0."""
     if lot == 0.0:
         return quantity
@@ -38,13 +38,13 @@ def towards_zero(quantity, lot):
 
 
 @inline
-def is_lot_multiple(quantity, lot):
+def is_lot_multiple(quantity: float, lot: float) -> bool:
     """Whether an unsigned quantity is a whole number of lots."""
     return lot == 0.0 or abs(steps_down(quantity, lot) * lot - quantity) <= NEARLY_WHOLE * quantity
 
 
 @inline
-def on_tick(price, tick, direction):
+def on_tick(price: float, tick: float, direction: int) -> float:
     """The price on its tick: rounded up where direction > 0, else down. Any price where the tick size is 0; NaN stays NaN."""
     if tick == 0.0 or not price == price:
         return price

@@ -1,9 +1,28 @@
 """The loop over instants: the eight steps, from one decision to the next (docs/semantics/time.md)."""
 
 from ml4t.backtest._jit import INT, VOID, function, inline
-from ml4t.backtest.enums import EndRule, MarketFill, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce, Valuation
+from ml4t.backtest.enums import (
+    EndRule,
+    MarketFill,
+    OrderState,
+    OrderType,
+    Origin,
+    Reason,
+    Segment,
+    Sizing,
+    TimeInForce,
+    Valuation,
+)
 from ml4t.backtest.kernel.admission import admit_batch
-from ml4t.backtest.kernel.clock import DECISION_TIMER, EXPIRY_TIMER, is_timer_due, pop_timer, push_timer, timeline_time, timer_time
+from ml4t.backtest.kernel.clock import (
+    DECISION_TIMER,
+    EXPIRY_TIMER,
+    is_timer_due,
+    pop_timer,
+    push_timer,
+    timeline_time,
+    timer_time,
+)
 from ml4t.backtest.kernel.ledger import record_equity, revalue
 from ml4t.backtest.kernel.match import fill, match_bars, match_opens, match_same_close
 from ml4t.backtest.kernel.orders import assign_session, create, transition
@@ -35,6 +54,7 @@ from ml4t.backtest.tables import (
     VALUATION,
     WAKE_ON_BAR,
     WARMUP,
+    State,
 )
 
 # what `advance` returns
@@ -45,7 +65,7 @@ NAN = float("nan")
 
 # ------------------------------------------------------------------------------------------------ rows becoming visible
 @inline
-def reveal_bar(state, row):
+def reveal_bar(state: State, row: int) -> None:
     """A bar that ended is the newest row of its symbol's history."""
     bars, history, streams = state.bars, state.history, state.streams
     symbol, n = bars.symbol[row], bars.symbol.shape[0]
@@ -62,7 +82,7 @@ def reveal_bar(state, row):
 
 
 @function(INT, INT)
-def reveal_information(state, last):
+def reveal_information(state: State, last: int) -> bool:
     """Information rows up to `last` are visible. Whether one of them is a decision."""
     information, streams, history = state.information, state.streams, state.history
     wakes = False
@@ -80,7 +100,7 @@ def reveal_information(state, last):
 
 
 @inline
-def mark_close(state, row):
+def mark_close(state: State, row: int) -> None:
     """The symbol is marked at the close of its bar."""
     market, symbol = state.market, state.bars.symbol[row]
     close = state.bars.close[row]
@@ -93,19 +113,32 @@ def mark_close(state, row):
 
 # ----------------------------------------------------------------------------------------------------- after a decision
 @function(VOID, INT, INT)
-def close_out(state, slot, origin):
+def close_out(state: State, slot: int, origin: int) -> None:
     """The slot's position is closed at its mark by an order of the engine's own."""
     symbol, held = state.positions.symbol[slot], state.positions.quantity[slot]
     side = -1 if held > 0.0 else 1
     cell = create(
-        state, symbol, side, OrderType.MARKET, Sizing.CLOSE, origin, abs(held), NAN, NAN, NAN, TimeInForce.GTC, NEVER, 1, NONE
+        state,
+        symbol,
+        side,
+        OrderType.MARKET,
+        Sizing.CLOSE,
+        origin,
+        abs(held),
+        NAN,
+        NAN,
+        NAN,
+        TimeInForce.GTC,
+        NEVER,
+        1,
+        NONE,
     )
     transition(state, cell, state.clock[NOW], OrderState.ACCEPTED, Reason.ADMITTED, NONE)
     fill(state, cell, state.market.row[symbol], Segment.AFTER_CLOSE, state.market.mark[symbol])
 
 
 @inline
-def end_positions(state, first, last):
+def end_positions(state: State, first: int, last: int) -> None:
     """Positions whose symbol, or whose run, ends with these bars are closed where the end rules say so."""
     rules, positions = state.rules, state.positions
     if rules[END_OF_DATA] == EndRule.CLOSE:
@@ -120,11 +153,11 @@ def end_positions(state, first, last):
 
 
 @function(VOID)
-def expire(state):
+def expire(state: State) -> None:
     """Orders whose time has come are expired."""
     now = state.clock[NOW]
     while is_timer_due(state, now, EXPIRY_TIMER):
-        cell = state.index[pop_timer(state) - 1]
+        cell = state.places[pop_timer(state) - 1]
         if cell >= 0 and state.terms.until[cell] <= now:
             is_day = state.orders.tif[cell] == TimeInForce.DAY
             reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
@@ -132,7 +165,7 @@ def expire(state):
 
 
 @function(VOID, INT, INT)
-def assign_sessions(state, first, last):
+def assign_sessions(state: State, first: int, last: int) -> None:
     """DAY orders of the symbols whose bars start now belong to the session of these bars."""
     for i in range(first, last):
         row = state.timeline.start_row[i]
@@ -146,7 +179,7 @@ def assign_sessions(state, first, last):
 
 # ------------------------------------------------------------------------------------------------------------ the steps
 @inline
-def begin_instant(state, now, on_timeline):
+def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
     """Steps 1 to 4 and the first half of 5. Whether the strategy is to decide."""
     clock, timeline = state.clock, state.timeline
     clock[NOW] = now
@@ -180,7 +213,7 @@ def begin_instant(state, now, on_timeline):
 
 
 @inline
-def finish_instant(state):
+def finish_instant(state: State) -> None:
     """The second half of step 5, and steps 6 to 8."""
     clock, timeline, k = state.clock, state.timeline, state.clock[CURRENT]
     if clock[BATCH] > 0:
@@ -202,7 +235,7 @@ def finish_instant(state):
 
 
 @inline
-def advance(state):
+def advance(state: State) -> int:
     """The state at the next decision: READY. DONE at the end of the timeline; GROW where tables need room first, nothing consumed."""
     clock = state.clock
     while True:

@@ -1,8 +1,13 @@
 """When an order can fill on a bar: the moment (segment, progress) and the market's price then (docs/semantics/matching.md)."""
 
+from typing import TypeAlias
+
 from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import MarketFill, OrderState, OrderType, Segment
-from ml4t.backtest.tables import MARKET_FILL
+from ml4t.backtest.tables import MARKET_FILL, State
+
+Moment: TypeAlias = tuple[int, float, float]
+"""Segment (-1: never), progress inside it, and the market's price then."""
 
 NO_MOMENT = (-1, 0.0, 0.0)
 
@@ -11,14 +16,14 @@ AT_OPEN, IN_BAR, AFTER_CLOSE = 0, 1, 2
 
 
 @inline
-def waits_for_stop(state, cell):
+def waits_for_stop(state: State, cell: int) -> bool:
     """Whether the order is a stop or stop-limit whose stop has not been reached."""
     kind = state.orders.type[cell]
     return (kind == OrderType.STOP or kind == OrderType.STOP_LIMIT) and state.progress.trigger_row[cell] < 0
 
 
 @inline
-def level(state, cell):
+def level(state: State, cell: int) -> tuple[float, int]:
     """The price the order waits for, and the direction from which it is reached: +1 by rising to it, -1 by falling."""
     side = state.orders.side[cell]
     if waits_for_stop(state, cell):
@@ -27,13 +32,15 @@ def level(state, cell):
 
 
 @inline
-def is_reached(price, level, direction):
+def is_reached(price: float, level: float, direction: int) -> bool:
     """Whether the price is at the level or beyond."""
     return direction * (price - level) >= 0.0
 
 
 @inline
-def first_reach(level, direction, segment, progress, price, o, p1, p2, c):
+def first_reach(
+    level: float, direction: int, segment: int, progress: float, price: float, o: float, p1: float, p2: float, c: float
+) -> Moment:
     """The first moment on the path O → P1 → P2 → C, from (segment, progress) at `price` on, that reaches the level."""
     if is_reached(price, level, direction):
         return segment, progress, price
@@ -47,7 +54,7 @@ def first_reach(level, direction, segment, progress, price, o, p1, p2, c):
 
 
 @inline
-def moment_at_open(state, cell, row):
+def moment_at_open(state: State, cell: int, row: int) -> Moment:
     """The moment at which the order can fill at the open of this bar, or NO_MOMENT."""
     price = state.bars.open[row]
     if state.orders.type[cell] == OrderType.MARKET:
@@ -57,7 +64,7 @@ def moment_at_open(state, cell, row):
 
 
 @inline
-def moment_in_bar(state, cell, row):
+def moment_in_bar(state: State, cell: int, row: int) -> Moment:
     """The first moment of this bar, from its open to its close, at which the order can trigger or fill, or NO_MOMENT.
 
     - on-close orders: at the close, if submitted before the bar's end
@@ -84,7 +91,7 @@ def moment_in_bar(state, cell, row):
 
 
 @inline
-def moment(state, cell, row, part):
+def moment(state: State, cell: int, row: int, part: int) -> Moment:
     """The first moment of this part of the bar at which the order can trigger or fill, or NO_MOMENT."""
     if part == AT_OPEN:
         return moment_at_open(state, cell, row)
@@ -96,6 +103,6 @@ def moment(state, cell, row, part):
 
 
 @inline
-def is_live(order_state):
+def is_live(order_state: int) -> bool:
     """Whether an order in this state can still change."""
     return order_state < OrderState.FILLED

@@ -1,0 +1,349 @@
+"""An option that nothing reads is a lie. Every leaf of the configuration has a row here, with two runs that differ by it.
+
+The leaves come from the JSON schema, so a new option without a row fails the first test. A row says which part of the outcome
+must differ; the two runs have everything but the option in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, close, frame, minute, sell
+
+from ml4t.backtest import BacktestConfig, BacktestError, Engine, Strategy
+from ml4t.backtest.artifacts.manifest import read_manifest
+from ml4t.backtest.config import config_json_schema
+from ml4t.backtest.source import load_strategy
+
+# ------------------------------------------------------------------------------------------------------------ the walk
+
+
+def leaves(schema: dict[str, Any]) -> list[str]:
+    """The dotted options of a JSON schema. `*` stands for any name, `[kind]` for one of several descriptions.
+
+    A description that was walked elsewhere is one leaf.
+    """
+    walked: set[str] = set()
+
+    def walk(node: dict[str, Any], path: str) -> Iterator[str]:
+        choices = [part for part in node.get("anyOf", [node]) if part.get("type") != "null"]
+        if len(choices) == 1 and (union := choices[0].get("discriminator")):
+            refs = list(dict(union["mapping"]).items())
+            if refs[0][1] in walked:
+                yield path
+                return
+            yield f"{path}.kind"
+            for kind, ref in refs:
+                yield from enter(ref, f"{path}[{kind}]")
+        elif len(choices) == 1 and "$ref" in choices[0]:
+            yield from enter(choices[0]["$ref"], path)
+        elif len(choices) == 1 and isinstance(choices[0].get("additionalProperties"), dict):
+            yield from walk(choices[0]["additionalProperties"], f"{path}.*")
+        elif len(choices) == 1 and "$ref" in choices[0].get("items", {}):
+            yield from enter(choices[0]["items"]["$ref"], f"{path}.*")
+        else:
+            yield path
+
+    def enter(ref: str, path: str) -> Iterator[str]:
+        if ref in walked:
+            yield path
+            return
+        walked.add(ref)
+        for name, node in schema["$defs"][ref.rsplit("/", 1)[1]]["properties"].items():
+            if "const" not in node:  # the kind of a description is a leaf of the choice
+                yield from walk(node, f"{path}.{name}")
+
+    return [leaf for name, node in schema["properties"].items() for leaf in walk(node, name)]
+
+
+# ------------------------------------------------------------------------------------------------------------ the runs
+@dataclass(frozen=True)
+class Row:
+    """`one` and `other` are values of the option; `differs` names what must not be the same."""
+
+    one: Any
+    other: Any
+    differs: str = "fills"
+    also: dict[str, Any] = field(default_factory=dict)  # what both runs have in common, by dotted key
+    asks: dict[float, list[Ask]] = field(default_factory=lambda: {0: [buy(10)]})
+    data: Any = None
+    strategy: type[Strategy] | None = None
+    key: str | None = None  # the dotted key, where it is not the leaf's name
+
+
+def outcome(row: Row, config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Everything that a run leaves behind, or the error that it ended with."""
+    try:
+        settings = BacktestConfig.load({}, **{"output.root": str(folder)} | config)
+        engine = Engine(_strategy(row, settings, folder), _data(row, settings), settings)
+        room = len(engine.state.orders.id)
+        result = engine.run()
+        saved = result.save()
+    except BacktestError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    manifest = read_manifest(saved)
+    return {name: table.rows() for name, table in result.frames().items()} | {
+        "error": None,
+        "metrics": result.metrics,
+        "folder": saved.parent,
+        "name": saved.name,
+        "room": room,
+        "seed": manifest.seed,
+    }
+
+
+def _data(row: Row, settings: BacktestConfig) -> Any:
+    if settings.data.bars is not None:
+        return None
+    return row.data if row.data is not None else frame(BARS)
+
+
+def _strategy(row: Row, settings: BacktestConfig, folder: Path) -> Strategy:
+    if settings.strategy is not None:
+        return load_strategy(settings.strategy.name, folder)(**settings.strategy.parameters)
+    if row.strategy is not None:
+        return row.strategy()
+    strategy = Scripted()
+    strategy._scenario = Scenario("", [], row.asks, [], 0.0)
+    return strategy
+
+
+BARS = [FLAT, (101, 106, 95, 102), (103, 104, 99, 100), (100, 101, 94, 96)]
+TWO = frame({"A": BARS, "B": BARS})
+
+
+class OnSignal(Strategy):
+    """Buys what the signal says, when it arrives."""
+
+    def on_signal(self, signal: Any) -> None:
+        self.broker.buy("A", signal.values["score"])
+
+
+class OnStream(Strategy):
+    """Buys as soon as the stream says something."""
+
+    def on_bar(self) -> None:
+        value = self.data.value(None, "score", stream="weekly")
+        if value == value and not self.portfolio.positions:
+            self.broker.buy("A", value)
+
+
+class BuyAll(Strategy):
+    """Buys 10 of every symbol in the first decision."""
+
+    def on_bar(self) -> None:
+        if self.data.count(self.data.symbols[0]) == 1:
+            for name in self.data.symbols:
+                self.broker.buy(name, 10)
+
+
+def scores(first: datetime, score: float = 5.0, gap: int = 60) -> pl.DataFrame:
+    """Two rows of a stream, `gap` seconds apart."""
+    return pl.DataFrame({"timestamp": [first, first + timedelta(seconds=gap)], "score": [score, score]})
+
+
+FILES = {
+    "bars.parquet": frame(BARS),
+    "dearer.parquet": frame([(p + 1, q + 1, r + 1, s + 1) for p, q, r, s in BARS]),
+    "early.parquet": scores(minute(0)),
+    "late.parquet": scores(minute(1)),
+}
+STRATEGIES = """
+from ml4t.backtest import Strategy
+
+class One(Strategy):
+    quantity: int = 1
+    def on_bar(self):
+        if not self.portfolio.positions:
+            self.broker.buy("A", self.quantity)
+
+class Two(Strategy):
+    def on_bar(self):
+        self.broker.buy("A", 2)
+"""
+
+
+def labelled(times: list[Any], prices: list[tuple[float, ...]] = BARS, **more: Any) -> pl.DataFrame:
+    """Bars with a `timestamp` only, of symbol A unless `more` says otherwise."""
+    columns = dict(zip(("open", "high", "low", "close"), map(list, zip(*prices, strict=True)), strict=True))
+    return pl.DataFrame(
+        {"timestamp": times, "symbol": ["A"] * len(times)} | columns | {"volume": [1.0] * len(times)} | more, strict=False
+    )
+
+
+MINUTES = [minute(n) for n in range(4)]
+DAYS = [date(2024, 3, 4 + n) for n in range(4)]
+NAIVE = [datetime(2024, 3, 5, 10, n) for n in range(4)]
+UNNAMED = labelled(MINUTES).drop("symbol")
+BOTH_LAST = pl.concat([labelled(MINUTES), labelled(MINUTES[-1:], [(50, 50, 50, 50)])]).sort(
+    "timestamp", maintain_order=True
+)
+BELOW_ZERO = labelled(MINUTES, [FLAT, (-5, -4, -6, -5), FLAT, FLAT])
+SPLIT_BY_NAN = labelled(MINUTES, [FLAT, (float("nan"), 106, 95, 102), FLAT, FLAT])
+NEW_YORK = {"open": "09:30", "close": "16:00", "timezone": "America/New_York"}
+
+# ------------------------------------------------------------------------------------------------------------ the rows
+LIMITS = {1: [buy(10, limit=96), buy(10, limit=98)]}
+EXITS = {0: [buy(10)], 1: [sell(10, limit=105, reduce_only=True), sell(10, stop=96, reduce_only=True)]}
+MARGIN = {"account.kind": "margin"}
+POOR = {"account.cash": 1_000.0}
+
+
+def commission(kind: str, **terms: Any) -> dict[str, Any]:
+    return {"costs.commission": {"kind": kind, **terms}}
+
+
+ROWS = {
+    "strategy.name": Row("strategy:One", "strategy:Two"),
+    "strategy.parameters": Row({"quantity": 3}, {"quantity": 4}, also={"strategy.name": "strategy:One"}),
+    "data.bars": Row("bars.parquet", "dearer.parquet"),
+    "data.symbol": Row("A", "B", data=UNNAMED, strategy=BuyAll),
+    "data.universe": Row(["A", "B"], ["B", "A"], data=TWO, strategy=BuyAll),
+    "data.label": Row("start", "end", data=labelled(MINUTES)),
+    "data.frequency": Row("1m", "30s", "equity", data=labelled(MINUTES)),
+    "data.timezone": Row("UTC", "America/New_York", data=labelled(NAIVE)),
+    "data.start": Row(minute(0), minute(1)),
+    "data.end": Row(minute(2), minute(3), "equity"),
+    "data.sort": Row(False, True, "error", data=labelled(MINUTES[::-1])),
+    "data.session.open": Row("09:30", "10:00", also={"data.session": NEW_YORK}, data=labelled(DAYS)),
+    "data.session.close": Row("16:00", "13:00", "equity", {"data.session": NEW_YORK}, data=labelled(DAYS)),
+    "data.session.timezone": Row("UTC", "America/New_York", also={"data.session": NEW_YORK}, data=labelled(DAYS)),
+    "data.policy.missing": Row("error", "drop", "error", data=SPLIT_BY_NAN),
+    "data.policy.duplicates": Row("keep_first", "keep_last", data=BOTH_LAST, asks={3: [buy(10)]}),
+    "data.policy.non_positive": Row("drop", "allow", "equity", data=BELOW_ZERO),
+    "data.signals.path": Row("early.parquet", "late.parquet", strategy=OnSignal),
+    "data.signals.label": Row("start", "end", also={"data.signals.path": "late.parquet"}, strategy=OnSignal),
+    "data.signals.frequency": Row("1m", "2m", also={"data.signals.path": "early.parquet"}, strategy=OnSignal),
+    "data.streams.*": Row({"path": "early.parquet"}, {"path": "late.parquet"}, strategy=OnStream, key="data.streams.weekly"),
+    "account.kind": Row("cash", "margin", asks={1: [sell(10)]}),
+    "account[cash].cash": Row(1_000.0, 2_000.0, asks={1: [buy(15)]}),
+    "account[cash].currency": Row("USD", "EUR", "journal"),
+    "account[cash].shortfall": Row("reject", "reduce", also=POOR, asks={1: [buy(15)]}),
+    "account[margin].cash": Row(1_000.0, 2_000.0, also=MARGIN, asks={1: [buy(25)]}),
+    "account[margin].currency": Row("USD", "EUR", "journal", MARGIN),
+    "account[margin].shortfall": Row("reject", "reduce", also=MARGIN | POOR, asks={1: [buy(25)]}),
+    "account[margin].initial_margin_rate": Row(0.5, 0.25, also=MARGIN | POOR, asks={1: [buy(25)]}),
+    "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
+    "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
+    "instruments.default.multiplier": Row(1.0, 5.0, "journal"),
+    "instruments.symbols.*.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
+    "instruments.symbols.*.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
+    "instruments.symbols.*.multiplier": Row(1.0, 5.0, "journal"),
+    "costs.commission.kind": Row({"kind": "none"}, {"kind": "rate", "rate": 0.01}, key="costs.commission"),
+    "costs.commission[rate].rate": Row(0.001, 0.002, also=commission("rate")),
+    "costs.commission[per_share].per_share": Row(0.1, 0.2, also=commission("per_share")),
+    "costs.commission[per_share].minimum": Row(0.0, 5.0, also=commission("per_share", per_share=0.1)),
+    "costs.commission[per_share].cap_rate": Row(0.1, 0.0001, also=commission("per_share", per_share=0.1)),
+    "costs.commission[per_order].fixed": Row(1.0, 2.0, also=commission("per_order")),
+    "costs.commission[rate_plus_fixed].rate": Row(0.001, 0.002, also=commission("rate_plus_fixed", fixed=1.0)),
+    "costs.commission[rate_plus_fixed].fixed": Row(1.0, 2.0, also=commission("rate_plus_fixed", rate=0.001)),
+    # 10 · 100: within the first tier of 5 000, beyond one of 500
+    "costs.commission[tiered].tiers.*.rate": Row(
+        [{"up_to": 5e3, "rate": 0.1}, {"rate": 0.2}],
+        [{"up_to": 5e3, "rate": 0.3}, {"rate": 0.2}],
+        also=commission("tiered"),
+        key="costs.commission.tiers",
+    ),
+    "costs.commission[tiered].tiers.*.up_to": Row(
+        [{"up_to": 5e3, "rate": 0.1}, {"rate": 0.2}],
+        [{"up_to": 5e2, "rate": 0.1}, {"rate": 0.2}],
+        also=commission("tiered"),
+        key="costs.commission.tiers",
+    ),
+    "costs.slippage.kind": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}, key="costs.slippage"),
+    "costs.slippage[rate].rate": Row(0.001, 0.002, also={"costs.slippage": {"kind": "rate"}}),
+    "costs.slippage[fixed].amount": Row(0.1, 0.2, also={"costs.slippage": {"kind": "fixed"}}),
+    "costs.slippage[ticks].ticks": Row(
+        1, 2, also={"costs.slippage": {"kind": "ticks"}, "instruments.default.tick_size": 0.25}
+    ),
+    "costs.symbols.*.commission": Row({"kind": "none"}, {"kind": "per_order", "fixed": 1.0}),
+    "costs.symbols.*.slippage": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}),
+    "fills.market": Row("next_open", "next_close", asks={1: [buy(10)]}),
+    "fills.path": Row("worst_first", "best_first", asks=EXITS),
+    "fills.schedule": Row("phased", "queue", asks=LIMITS),
+    # two orders for 900 each of 1 000: without a reservation both are accepted
+    "orders.admission": Row("none", "reserve", "orders", POOR, {1: [buy(10, limit=90), buy(10, limit=90)]}),
+    # the sale first makes room for the purchase
+    "orders.batch_order": Row(
+        "submission",
+        "reductions_first",
+        also=POOR | {"orders.admission": "pseudo_execute"},
+        asks={0: [buy(9)], 1: [buy(9, "B"), close(), sell(9)]},
+        data=TWO,
+    ),
+    "orders.valuation": Row("last_mark", "fill_price", asks={1: [buy(value=10_150)]}),
+    "orders.reserve": Row(8, 80, "room"),  # of memory only: a run that needs more gets more
+    "end.run": Row("mark", "close"),
+    "end.symbol": Row("mark", "close"),
+    "metrics.basis": Row("session", "bar", "metrics"),
+    "metrics.periods_per_year": Row(252.0, 365.0, "metrics", {"metrics.basis": "bar"}),
+    "metrics.risk_free_rate": Row(0.0, 0.05, "metrics", {"metrics.basis": "bar"}),
+    "metrics.var_level": Row(0.05, 0.5, "metrics", {"metrics.basis": "bar"}),
+    "run.warmup": Row(0, 1, asks={1: [buy(10)]}),
+    "run.seed": Row(1, 2, "seed"),  # for the strategy's own random numbers; the engine draws none, the manifest keeps it
+    "run.acknowledge_leaky": Row(False, True, "error", {"fills.market": "same_close"}),
+    "output.root": Row("here", "there", "folder"),
+    "output.run_id": Row("one", "two", "name"),
+}
+
+
+def test_every_option_has_a_row() -> None:
+    assert sorted(leaves(config_json_schema())) == sorted(ROWS)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inputs")
+    for name, table in FILES.items():
+        table.write_parquet(folder / name)
+    (folder / "strategy.py").write_text(STRATEGIES)
+    return folder
+
+
+@pytest.mark.parametrize("option", ROWS)
+def test_option(option: str, inputs: Path, tmp_path: Path) -> None:
+    row = ROWS[option]
+    key = row.key or option.replace("*", "A")
+    while "[" in key:
+        key = key[: key.index("[")] + key[key.index("]") + 1 :]
+    runs = []
+    for number, value in enumerate((row.one, row.other)):
+        config = {"output.run_id": "run", "output.root": str(tmp_path / str(number))}
+        config |= {name: _found(setting, inputs) for name, setting in row.also.items()}
+        given = tmp_path / value if key == "output.root" else _found(value, inputs)
+        runs.append(outcome(row, config | {key: given}, inputs))
+    one, other = runs
+    if row.differs == "error":
+        assert (one["error"] is None) + (other["error"] is None) == 1
+        return
+    assert one.get("error") is None, one["error"]
+    assert other.get("error") is None, other["error"]
+    assert one[row.differs] != other[row.differs]
+
+
+def _found(value: Any, folder: Path) -> Any:
+    """The value with files of the inputs by their path."""
+    if isinstance(value, dict):
+        return {name: _found(inner, folder) for name, inner in value.items()}
+    return str(folder / value) if isinstance(value, str) and value.endswith(".parquet") else value
+
+
+def test_the_walk_finds_a_new_option() -> None:
+    """A leaf that is added to a section, a description or a tier is one more leaf."""
+    schema = config_json_schema()
+    known = set(leaves(schema))
+    for name, leaf in (
+        ("FillsConfig", "fills.new"),
+        ("TieredCommission", "costs.commission[tiered].new"),
+        ("Tier", "costs.commission[tiered].tiers.*.new"),
+        ("InstrumentOverride", "instruments.symbols.*.new"),
+    ):
+        changed = config_json_schema()
+        changed["$defs"][name]["properties"]["new"] = {"type": "number"}
+        assert set(leaves(changed)) - known == {leaf}
