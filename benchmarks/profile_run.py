@@ -10,7 +10,7 @@ from typing import Any
 from callback import CASH, RATE, UNITS, WINDOW, prepare
 from measure import METRICS, Seconds, environment, median, table, timed
 
-from ml4t.backtest import Strategy, engine
+from ml4t.backtest import Strategy, broker, engine
 from ml4t.backtest.config import BacktestConfig
 
 
@@ -99,7 +99,8 @@ def main() -> None:
     phases.watch(engine, "Handle", "engine: handle")
     phases.watch(engine, "describe", "run: describe the strategy")
     phases.watch(engine.Engine, "_start", "run: on_start")
-    phases.watch(engine, "grow", "run: growth of tables by the loop")
+    for place in (engine, broker):
+        phases.watch(place, "grow", "run: growth of tables")
     phases.watch(engine.Engine, "_drive", "run: loop")
     for _ in range(options.rounds + 1):
         phases("TOTAL", one_run, phases, VARIANTS[options.variant](), bars)

@@ -15,13 +15,13 @@ Draw = Any
 
 HEAVY = os.environ.get("ML4T_PROPERTIES") == "heavy"
 EFFORT = settings(
-    max_examples=3000 if HEAVY else 150,
+    max_examples=3000 if HEAVY else 100,
     derandomize=not HEAVY,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-"""CI draws the same cases every time; `ML4T_PROPERTIES=heavy` draws twenty times as many, and new ones."""
+"""CI draws the same cases every time; `ML4T_PROPERTIES=heavy` draws thirty times as many, and new ones."""
 
 TICKS = st.integers(-6, 6)
 MISSING = st.sampled_from((False, False, False, False, True))

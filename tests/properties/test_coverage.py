@@ -1,0 +1,141 @@
+"""What the property suites cover, counted on the engine's own runs of the corpus and printed; too little is a failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from cases import KINDS, ORDER_TYPES
+from invariants.order import EDGES
+from ml4t.backtest.enums import (
+    AccountKind,
+    Admission,
+    BatchOrder,
+    EndRule,
+    MarketFill,
+    OrderType,
+    Origin,
+    PathRule,
+    Reason,
+    Schedule,
+    Segment,
+    Shortfall,
+    Sizing,
+    TimeInForce,
+    Valuation,
+)
+from observation import Observation, Row
+
+LEAST = 50
+"""Fills of each order type and kind."""
+
+NOT_YET = {
+    ("partially_filled", "partially_filled"): "needs liquidity limits",
+    ("partially_filled", "filled"): "needs liquidity limits",
+    ("partially_filled", "expired"): "needs liquidity limits",
+}
+"""Legal transitions that the random cases do not have to reach."""
+
+RULES = {
+    ("account", "kind"): AccountKind,
+    ("account", "shortfall"): Shortfall,
+    ("fills", "market"): MarketFill,
+    ("fills", "path"): PathRule,
+    ("fills", "schedule"): Schedule,
+    ("orders", "admission"): Admission,
+    ("orders", "batch_order"): BatchOrder,
+    ("orders", "valuation"): Valuation,
+    ("end", "run"): EndRule,
+    ("end", "symbol"): EndRule,
+}
+COMMISSIONS = ("none", "rate", "per_share", "per_order", "rate_plus_fixed", "tiered")
+SLIPPAGES = ("none", "rate", "fixed", "ticks")
+
+
+def kind(run: Observation, fill: Row) -> str:
+    """How the price met the level: market; gap: the open was beyond it; touch: an open or a corner is just it; cross."""
+    order, bar = run.orders[fill["order_id"]], fill["bar"]
+    if fill["order_type"] == "market":
+        return "market"
+    if fill["at_open"]:
+        return "touch" if bar.open in (order["limit"], order["stop"]) else "gap"
+    corners = (bar.close,) if fill["segment"] == "third_leg" else (bar.high, bar.low)
+    return "touch" if fill["reference_price"] in corners else "cross"
+
+
+@pytest.fixture(scope="module")
+def counts(corpus: list[Observation]) -> dict[str, Counter[str]]:
+    """Table of the report → what was met how often."""
+    tables: dict[str, Counter[str]] = {
+        name: Counter()
+        for name in ("cases", "fills", "segments", "sizings", "origins", "times in force", "transitions", "reasons", "rules", "costs")
+    }
+    for run in corpus:
+        tables["cases"].update(["all"] + ["without a fill"] * (not run.fills))
+        for fill in run.fills:
+            order = run.orders[fill["order_id"]]
+            tables["fills"][f"{fill['order_type']}/{kind(run, fill)}"] += 1
+            tables["segments"][fill["segment"]] += 1
+            tables["sizings"][order["sizing"]] += 1
+            tables["origins"][order["origin"]] += 1
+            tables["times in force"][order["time_in_force"]] += 1
+        for event in run.events:
+            tables["reasons"][event["reason"]] += 1
+            if event["reason"] != "replace_requested":
+                tables["transitions"][f"{event['from_state']} > {event['to_state']}"] += 1
+        config = run.case.config
+        for section, name in RULES:
+            tables["rules"][f"{section}.{name}={config[section][name]}"] += bool(run.fills)
+        for model in ("commission", "slippage"):
+            tables["costs"][f"{model}={config['costs'][model]['kind']}"] += bool(run.fills)
+    return tables
+
+
+def names(choice: type) -> set[str]:
+    return {member.name.lower() for member in choice}
+
+
+def test_the_report(counts: dict[str, Counter[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed whether or not it suffices."""
+    with capsys.disabled():
+        for name, table in counts.items():
+            print(f"\n{name}: " + ", ".join(f"{what} {count}" for what, count in sorted(table.items())), end="")
+        print()
+    assert counts["cases"]["all"] > 0
+
+
+def test_every_order_type_fills_in_every_way(counts: dict[str, Counter[str]]) -> None:
+    assert set(ORDER_TYPES) == names(OrderType)
+    wanted = ["market/market", *(f"{order}/{how}" for order in ORDER_TYPES[1:] for how in KINDS)]
+    assert {name: counts["fills"][name] for name in wanted if counts["fills"][name] < LEAST} == {}
+
+
+def test_few_cases_fill_nothing(counts: dict[str, Counter[str]]) -> None:
+    assert counts["cases"]["without a fill"] <= counts["cases"]["all"] / 5
+
+
+def test_every_transition_is_reached(counts: dict[str, Counter[str]]) -> None:
+    wanted = {f"{a} > {b}" for a, b in EDGES - set(NOT_YET)}
+    assert wanted - set(counts["transitions"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("table", "choice", "without"),
+    [
+        ("segments", Segment, set()),
+        ("sizings", Sizing, set()),
+        ("origins", Origin, set()),
+        ("times in force", TimeInForce, set()),
+        ("reasons", Reason, {"none", "submitted"}),  # no event has these
+    ],
+)
+def test_every_member_is_met(counts: dict[str, Counter[str]], table: str, choice: type, without: set[str]) -> None:
+    assert names(choice) - without - set(+counts[table]) == set()
+
+
+def test_every_rule_and_cost_has_had_fills(counts: dict[str, Counter[str]]) -> None:
+    rules = {f"{section}.{name}={value}" for (section, name), choice in RULES.items() for value in names(choice)}
+    assert rules - set(+counts["rules"]) == set()
+    costs = {f"commission={kind}" for kind in COMMISSIONS} | {f"slippage={kind}" for kind in SLIPPAGES}
+    assert costs - set(+counts["costs"]) == set()

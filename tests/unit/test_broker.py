@@ -1,0 +1,233 @@
+"""Requests and the views of orders they return."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from ml4t.backtest import OrderError, OrderState, OrderType, Reason, Side, Strategy, TimeInForce, UnknownSymbolError, run
+from ml4t.backtest.broker import Order
+
+START = datetime(2024, 3, 5, 10, tzinfo=UTC)
+FLAT = (100.0, 100.0, 100.0, 100.0)
+
+
+def minute(number: float) -> datetime:
+    return START + timedelta(minutes=number)
+
+
+def bars(*rows: tuple[float, ...], symbols: str = "A") -> pl.DataFrame:
+    """Minute bars labelled by their start, the same for each symbol."""
+    table = [(minute(n), symbol, *row, 1.0) for n, row in enumerate(rows) for symbol in symbols]
+    return pl.DataFrame(table, schema=["timestamp", "symbol", "open", "high", "low", "close", "volume"], orient="row")
+
+
+def told(*steps: Callable[[Strategy], Any], data: pl.DataFrame | None = None, config: Any = None) -> tuple[list[Any], Any]:
+    """What step n answers in the nth decision, and the result of the run."""
+    answers: list[Any] = []
+
+    class Steps(Strategy):
+        def on_bar(self) -> None:
+            if len(answers) < len(steps):
+                answers.append(steps[len(answers)](self))
+
+    result = run(Steps(), data if data is not None else bars(*[FLAT] * (len(steps) + 1)), config)
+    return answers, result
+
+
+def look(order: Order) -> dict[str, Any]:
+    names = ("id", "symbol", "side", "type", "state", "reason", "is_live", "quantity", "limit", "stop", "tag")
+    more = ("filled_quantity", "average_fill_price", "commission")
+    return {name: getattr(order, name) for name in (*names, *more)}
+
+
+def test_an_order_is_a_view_of_what_becomes_of_it() -> None:
+    """10 at 100, multiplier 5, commission 0.001 of 10 · 100 · 5; the second order rests, and is cancelled."""
+    views: list[Order] = []
+
+    def ask(s: Strategy) -> list[dict[str, Any]]:
+        views.append(s.broker.buy("A", 10, tag="first"))
+        views.append(s.broker.sell("A", 4, limit=120, stop=90, tif="DAY"))
+        return [look(order) for order in views]
+
+    def again(_: Strategy) -> list[dict[str, Any]]:
+        return [look(order) for order in views]
+
+    def cancel(s: Strategy) -> list[dict[str, Any]]:
+        s.broker.cancel(views[1])
+        return [look(views[1])]
+
+    config = {"costs": {"commission": {"kind": "rate", "rate": 0.001}}, "instruments": {"default": {"multiplier": 5.0}}}
+    (asked, later, cancelled), _ = told(ask, again, cancel, config=config)
+    first = {"id": 1, "symbol": "A", "side": Side.BUY, "type": OrderType.MARKET, "quantity": 10, "limit": None, "stop": None}
+    second = {"id": 2, "side": Side.SELL, "type": OrderType.STOP_LIMIT, "quantity": 4, "limit": 120, "stop": 90, "tag": None}
+    new = {"state": OrderState.CREATED, "is_live": True, "filled_quantity": 0, "average_fill_price": None, "commission": 0}
+    filled = {"state": OrderState.FILLED, "reason": Reason.EXECUTED, "is_live": False, "filled_quantity": 10}
+    filled |= {"average_fill_price": 100, "commission": 5}
+    for found, expected in (
+        (asked[0], first | new | {"tag": "first"}),
+        (asked[1], second | new),
+        (later[0], first | filled),
+        (later[1], second | {"state": OrderState.ACCEPTED, "reason": Reason.ADMITTED, "is_live": True}),
+        (cancelled[0], {"state": OrderState.CANCELLED, "reason": Reason.CANCEL_REQUESTED, "is_live": False}),
+    ):
+        assert {name: found[name] for name in expected} == expected
+
+
+def test_an_order_in_words() -> None:
+    (text,), _ = told(lambda s: repr(s.broker.buy("A", 2.0, limit=99.5, stop=101)))
+    assert text == "Order(1, BUY 2 A, limit=99.5, stop=101, CREATED)"
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind"),
+    [({}, "market"), ({"limit": 99}, "limit"), ({"stop": 101}, "stop"), ({"limit": 99, "stop": 101}, "stop_limit")],
+)
+def test_the_type_follows_from_the_prices(terms: dict[str, float], kind: str) -> None:
+    for method in ("buy", "order_target_quantity"):
+        _, result = told(lambda s, method=method: getattr(s.broker, method)("A", 1, **terms))
+        assert result.orders["type"].to_list() == [kind]
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("buy", {}, "A: give exactly one of quantity, value and percent"),
+    ("buy", {"quantity": 1, "value": 1}, "give exactly one of quantity, value and percent"),
+    ("sell", {"value": 1, "percent": 1}, "give exactly one of quantity, value and percent"),
+    ("buy", {"quantity": 0}, "A: quantity must be above 0, not 0"),
+    ("sell", {"quantity": -5}, "A: quantity must be above 0, not -5; the side says the direction"),
+    ("buy", {"quantity": float("nan")}, "A: quantity must be a finite number, not nan"),
+    ("buy", {"quantity": float("inf")}, "A: quantity must be a finite number, not inf"),
+    ("buy", {"quantity": "10"}, "A: quantity must be a finite number, not '10'"),
+    ("buy", {"value": -1}, "A: value must be above 0"),
+    ("buy", {"percent": 0}, "A: percent must be above 0"),
+    ("buy", {"quantity": 1, "limit": 0}, "A: limit must be above 0"),
+    ("buy", {"quantity": 1, "limit": float("nan")}, "A: limit must be a finite number"),
+    ("buy", {"quantity": 1, "stop": -1}, "A: stop must be above 0"),
+    ("buy", {"quantity": 1, "tif": "DYA"}, "tif='DYA' is not a time in force. Did you mean 'DAY'?"),
+    ("buy", {"quantity": 1, "tif": "GTD"}, "tif='GTD' needs until="),
+    ("buy", {"quantity": 1, "until": minute(9)}, "until= belongs to tif='GTD'"),
+    ("buy", {"quantity": 1, "tif": "DAY", "until": minute(9)}, "until= belongs to tif='GTD'"),
+    ("buy", {"quantity": 1, "tif": "GTD", "until": minute(1)}, "is not later than now"),
+    ("order_target_value", {"target": float("inf")}, "A: target must be a finite number"),
+    ("order_target_percent", {"target": None}, "A: target must be a finite number"),
+    ("order_target_quantity", {"target": 5, "limit": -1}, "A: limit must be above 0"),
+]
+
+
+@pytest.mark.parametrize(("method", "terms", "message"), WRONG)
+def test_a_request_that_makes_no_sense_is_refused(method: str, terms: dict[str, Any], message: str) -> None:
+    with pytest.raises(OrderError) as raised:
+        told(lambda s: getattr(s.broker, method)("A", **terms))
+    assert message in str(raised.value)
+    assert raised.value.result.orders.height == 0
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda s: s.broker.buy("SPY", 1),
+        lambda s: s.broker.close("SPY"),
+        lambda s: s.broker.order_target_percent("SPY", 1),
+        lambda s: s.broker.orders("SPY"),
+    ],
+)
+def test_a_wrong_symbol_suggests_the_nearest(ask: Callable[[Strategy], Any]) -> None:
+    data = bars(FLAT, FLAT).with_columns(symbol=pl.lit("SPX"))
+    with pytest.raises(UnknownSymbolError, match=r"No symbol 'SPY' in this run. Did you mean 'SPX'\?"):
+        told(ask, data=data)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("DAY", "day"), ("day", "day"), (TimeInForce.DAY, "day"), ("GTC", "gtc"), (TimeInForce.GTC, "gtc")],
+)
+def test_time_in_force_by_name_or_member(given: Any, kept: str) -> None:
+    _, result = told(lambda s: s.broker.buy("A", 1, limit=1, tif=given))
+    assert result.orders["time_in_force"].to_list() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("until", "expires"),
+    [
+        (minute(2), minute(2)),
+        # 05:02:30 in New York (the data's zone here) is 10:02:30 UTC
+        (datetime(2024, 3, 5, 5, 2, 30), minute(2.5)),  # noqa: DTZ001
+        # a date: to its end, so the order outlives the run
+        (date(2024, 3, 5), None),
+    ],
+)
+def test_until(until: datetime | date, expires: datetime | None) -> None:
+    _, result = told(
+        lambda s: s.broker.buy("A", 1, limit=1, tif="GTD", until=until),
+        data=bars(*[FLAT] * 5),
+        config={"data": {"timezone": "America/New_York"}},
+    )
+    assert result.orders["closed_at"].to_list() == [expires]
+    assert result.orders["state"].to_list() == ["expired" if expires else "accepted"]
+
+
+def test_live_orders_by_symbol_in_order_of_submission() -> None:
+    def ask(s: Strategy) -> Any:
+        for symbol in "BABA":
+            s.broker.buy(symbol, 1, limit=1)
+        s.broker.cancel(2)
+        return [order.id for order in s.broker.orders()], [order.id for order in s.broker.orders("B")]
+
+    (now, later), _ = told(ask, lambda s: [order.id for order in s.broker.orders("A")], data=bars(FLAT, FLAT, FLAT, symbols="AB"))
+    assert now == ([1, 3, 4], [1, 3])
+    assert later == [4]
+
+
+def test_order_by_id() -> None:
+    (found,), _ = told(lambda s: (s.broker.buy("A", 3), s.broker.order(1).quantity)[1])
+    assert found == 3
+    for number in (0, 2, -1):
+        with pytest.raises(OrderError, match=f"No order {number}; ids so far are 1 to 1"):
+            told(lambda s, number=number: (s.broker.buy("A", 3), s.broker.order(number)))
+
+
+def test_numbers_may_be_numpys() -> None:
+    def ask(s: Strategy) -> None:
+        s.broker.buy("A", np.int64(2), limit=np.float64(100.0))
+        s.broker.buy("A", np.float32(3.0))
+        s.broker.order_target_quantity("A", np.int32(7))
+
+    _, result = told(ask)
+    assert result.fills["quantity"].to_list() == [2, 3, 7]
+
+
+def test_there_is_room_for_as_many_orders_as_are_asked_for() -> None:
+    def ask(s: Strategy) -> None:
+        for n in range(300):
+            s.broker.buy("A", 1, limit=1 + n % 50, tag=f"tag {n}")
+
+    _, result = told(ask, lambda s: [s.broker.cancel(n) for n in range(1, 301, 2)], config={"orders": {"reserve": 1}})
+    assert result.orders["order_id"].to_list() == list(range(1, 301))
+    assert result.orders["tag"].to_list() == [f"tag {n}" for n in range(300)]
+    assert result.orders["state"].to_list() == ["cancelled", "accepted"] * 150
+
+
+def test_requests_that_make_no_order_return_none() -> None:
+    def ask(s: Strategy) -> list[Any]:
+        return [
+            s.broker.close("A"),
+            s.broker.buy("A", value=99),
+            s.broker.order_target_quantity("A", 0),
+            s.broker.order_target_percent("A", 0.0001),
+        ]
+
+    (answers,), result = told(ask)
+    assert answers == [None] * 4
+    assert result.orders.height == 0
+
+
+def test_a_quantity_that_waits_for_the_fill_is_not_known() -> None:
+    def ask(s: Strategy) -> float:
+        return s.broker.buy("A", percent=0.5).quantity
+
+    (before,), result = told(ask, config={"orders": {"valuation": "fill_price"}})
+    assert np.isnan(before)
+    assert result.fills["quantity"].to_list() == [500]
