@@ -38,7 +38,7 @@ def python(*arguments: str, check: bool = True, **environment: str) -> subproces
         text=True,
         check=False,
     )
-    assert not check or done.returncode == 0, done.stderr
+    assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 
 

@@ -14,7 +14,7 @@ from state_stores import Store, across, stores
 INPUT = {"bars", "timeline", "information", "streams", "instruments", "costs", "tiers"}
 
 LEDGER = "cash positions held lots trades fills aftermath journal curve money"
-ORDERS = "orders terms progress links closed_orders closed_terms closed_progress index events"
+ORDERS = "orders terms progress links closed_orders closed_terms closed_progress places events"
 
 OWNERS: dict[str, str] = {
     **dict.fromkeys(LEDGER.split(), "kernel/ledger.py"),

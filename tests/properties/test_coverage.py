@@ -69,7 +69,18 @@ def counts(corpus: list[Observation]) -> dict[str, Counter[str]]:
     """Table of the report → what was met how often."""
     tables: dict[str, Counter[str]] = {
         name: Counter()
-        for name in ("cases", "fills", "segments", "sizings", "origins", "times in force", "transitions", "reasons", "rules", "costs")
+        for name in (
+            "cases",
+            "fills",
+            "segments",
+            "sizings",
+            "origins",
+            "times in force",
+            "transitions",
+            "reasons",
+            "rules",
+            "costs",
+        )
     }
     for run in corpus:
         tables["cases"].update(["all"] + ["without a fill"] * (not run.fills))

@@ -80,7 +80,7 @@ def run(
     ...     def on_bar(self):
     ...         self.broker.order_target_percent("SPX", 1.0)
     >>> round(run(Hold(), us_indices(), cash=100_000).metrics["total_return"], 2)
-    1.03
+    1.04
 
     """
     settings = BacktestConfig.load(
@@ -146,6 +146,7 @@ class Engine:
         strategy.broker = self._broker
         strategy.portfolio = Portfolio(self._handle, self.bars.symbols)
         strategy.clock = self._clock
+        strategy.random = np.random.default_rng(self.config.run.seed)
         strategy._notes = self._notes
         source = describe(strategy)
         try:

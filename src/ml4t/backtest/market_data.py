@@ -54,7 +54,7 @@ class MarketData:
     ...     def on_end(self):
     ...         print(self.data.count("SPX"), self.data.close("SPX", 2))
     >>> _ = run(Peek(), us_indices())
-    5031 [2485.73999 2506.850098]
+    5031 [2485.73999  2506.850098]
     """
 
     def __init__(self, handle: Handle, bars: Stream, streams: Sequence[Stream]) -> None:

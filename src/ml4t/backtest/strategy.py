@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, get_type_hints
 
+import numpy as np
+
 from ml4t.backtest.broker import Broker, Order
 from ml4t.backtest.clock import Clock
 from ml4t.backtest.enums import OrderState, Reason, Side
@@ -61,23 +63,24 @@ class Strategy:
     """Base of every strategy. Annotated class attributes are its parameters, checked and listed in the manifest.
 
     Hooks are called in decisions (docs/semantics/time.md): first `on_order` and `on_fill` of what happened since the last decision, then
-    `on_signal`, due schedules, and `on_bar` once if a bar ended.
+    `on_signal`, due schedules, and `on_bar` once if a bar ended. `random` is a NumPy generator seeded by `run.seed`: chance that repeats.
 
     >>> from ml4t.backtest import Strategy, run
     >>> from ml4t.backtest.datasets import us_indices
-    >>> class Breakout(Strategy):
-    ...     window: int = 100
+    >>> class BuyOnce(Strategy):
+    ...     after: int = 100
     ...     def on_bar(self):
-    ...         if self.data.close("SPX") >= self.data.max("SPX", self.window):
-    ...             self.broker.order_target_percent("SPX", 0.9)
-    >>> run(Breakout(window=50), us_indices()).metrics["trades"]
-    43
+    ...         if self.data.count("SPX") == self.after:
+    ...             self.broker.buy("SPX", 10)
+    >>> run(BuyOnce(after=50), us_indices()).fills["quantity"].to_list()
+    [10.0]
     """
 
     data: MarketData
     broker: Broker
     portfolio: Portfolio
     clock: Clock
+    random: np.random.Generator
     _notes: Notes
 
     def __init__(self, **parameters: Any) -> None:

@@ -1,0 +1,372 @@
+"""Small functions of the kernel, called directly: the same source runs here compiled and, in its own process, interpreted."""
+
+from __future__ import annotations
+
+import heapq
+import inspect
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import types
+
+from fresh_process import python
+from ml4t.backtest._jit import IS_COMPILED, Handle, bind, borrow
+from ml4t.backtest.enums import Schedule
+from ml4t.backtest.kernel import clock, cost, indicator, match, rounding
+from ml4t.backtest.kernel.trigger import NO_MOMENT, first_reach
+from ml4t.backtest.tables import (
+    CLOCK_SIZE,
+    NONE,
+    OFFERS,
+    RULES_SIZE,
+    SCHEDULE,
+    TIMERS,
+    Agenda,
+    Costs,
+    Instruments,
+    Orders,
+    Progress,
+    State,
+    Tiers,
+    Timers,
+    allocate,
+    frozen,
+    prototype,
+)
+
+MANY = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+I, F = types.intp, types.float64
+
+
+def bound(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """A function that takes a handle's key first, compiled unless nothing is. Not cached: the cache does not know this file."""
+    return bind(numba.njit(function), I, *signature)
+
+
+def blank(**groups: Any) -> State:
+    """A state of empty tables but for these."""
+    clock_, rules = np.zeros(CLOCK_SIZE, np.int64), np.zeros(RULES_SIZE, np.int64)
+    return prototype()._replace(clock=clock_, rules=rules, **groups)
+
+
+def test_the_same_without_a_compiler() -> None:
+    """This file's other tests, interpreted."""
+    if IS_COMPILED:
+        done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__)), NUMBA_DISABLE_JIT="1")
+        assert "[100%]" in done.stdout, done.stdout
+
+
+# ------------------------------------------------------------------------------------------------------------ rounding
+@pytest.mark.parametrize(
+    ("quantity", "lot", "expected"),
+    [
+        (7.0, 1.0, 7.0),
+        (7.9, 1.0, 7.0),
+        (-7.9, 1.0, -7.0),
+        (0.3, 0.1, 3 * 0.1),  # 0.3 / 0.1 is 2.9999999999999996
+        (8.0 - 1e-12, 1.0, 8.0),
+        (8.0 - 1e-7, 1.0, 7.0),
+        (19.0, 10.0, 10.0),
+        (-19.0, 10.0, -10.0),
+        (0.0, 10.0, 0.0),
+        (2.345, 0.0, 2.345),
+        (-2.345, 0.0, -2.345),
+    ],
+)
+def test_lots_go_towards_zero(quantity: float, lot: float, expected: float) -> None:
+    assert rounding.towards_zero(quantity, lot) == expected
+
+
+@pytest.mark.parametrize(
+    ("price", "tick", "direction", "expected"),
+    [
+        (100.1, 0.25, 1, 100.25),
+        (100.1, 0.25, -1, 100.0),
+        (100.25, 0.25, 1, 100.25),
+        (100.25, 0.25, -1, 100.25),
+        (0.3, 0.1, -1, 3 * 0.1),
+        (0.7, 0.1, 1, 7 * 0.1),
+        (100.1, 0.0, 1, 100.1),
+    ],
+)
+def test_prices_go_to_their_tick(price: float, tick: float, direction: int, expected: float) -> None:
+    assert rounding.on_tick(price, tick, direction) == expected
+
+
+def test_no_price_stays_no_price() -> None:
+    assert math.isnan(rounding.on_tick(math.nan, 0.25, 1))
+
+
+@MANY
+@given(steps=st.integers(0, 10**6), rest=st.floats(0.01, 0.99), step=st.sampled_from((1.0, 0.25, 0.1, 0.01, 100.0)))
+def test_between_steps_down_is_below_and_up_is_above(steps: int, rest: float, step: float) -> None:
+    x = (steps + rest) * step
+    assert rounding.steps_down(x, step) == steps
+    assert rounding.steps_up(x, step) == steps + 1
+
+
+@MANY
+@given(steps=st.integers(0, 10**6), step=st.sampled_from((1.0, 0.25, 0.1, 0.01, 1 / 3, 100.0)))
+def test_on_a_step_nothing_is_rounded(steps: int, step: float) -> None:
+    assert rounding.steps_down(steps * step, step) == steps == rounding.steps_up(steps * step, step)
+    assert rounding.is_lot_multiple(steps * step, step)
+
+
+# ------------------------------------------------------------------------------------------------------------- trigger
+def slow_reach(level: float, direction: int, corners: list[float]) -> tuple[int, float, float]:
+    """The same by walking along the path in exact steps of an eighth."""
+    for segment in (1, 2, 3):
+        begin, end = Fraction(corners[segment - 1]), Fraction(corners[segment])
+        for n in range(1 + 8 * int(abs(end - begin))):
+            length = abs(end - begin)
+            price = begin + (end - begin) * (Fraction(n, 8) / length if length else 0)
+            if direction * (price - Fraction(level)) >= 0:
+                if segment == 1 and n == 0:
+                    return 0, 0.0, corners[0]
+                return segment, float(Fraction(n, 8) / length), float(price)
+    return -1, 0.0, 0.0
+
+
+@MANY
+@given(
+    level=st.integers(80, 120),
+    direction=st.sampled_from((-1, 1)),
+    corners=st.lists(st.integers(85, 115), min_size=4, max_size=4),
+)
+def test_first_reach_is_where_a_walk_first_meets_the_level(level: int, direction: int, corners: list[int]) -> None:
+    o, p1, p2, c = map(float, corners)
+    expected = slow_reach(float(level), direction, [o, p1, p2, c])
+    assert first_reach(float(level), direction, 0, 0.0, o, o, p1, p2, c) == pytest.approx(expected)
+
+
+# O 100 → L 95 → H 110 → C 104, unless the table says otherwise
+@pytest.mark.parametrize(
+    ("level", "direction", "start", "expected"),
+    [
+        (101.0, -1, (0, 0.0, 100.0), (0, 0.0, 100.0)),  # a buy limit above the open
+        (97.5, -1, (0, 0.0, 100.0), (1, 0.5, 97.5)),
+        (95.0, -1, (0, 0.0, 100.0), (1, 1.0, 95.0)),
+        (102.0, 1, (0, 0.0, 100.0), (2, 7 / 15, 102.0)),
+        (110.5, 1, (0, 0.0, 100.0), NO_MOMENT),
+        (94.0, -1, (0, 0.0, 100.0), NO_MOMENT),
+        (98.0, -1, (2, 7 / 15, 102.0), NO_MOMENT),  # from 102 on the way up: the low is over
+        (105.0, -1, (2, 1.0, 110.0), (3, 5 / 6, 105.0)),
+        (103.0, -1, (2, 7 / 15, 102.0), (2, 7 / 15, 102.0)),  # there already, and at a better price
+    ],
+)
+def test_first_reach_by_hand(level: float, direction: int, start: tuple[int, float, float], expected: Any) -> None:
+    found = first_reach(level, direction, *start, 100.0, 95.0, 110.0, 104.0)
+    assert found == pytest.approx(expected)
+
+
+# ---------------------------------------------------------------------------------------------------------------- cost
+def priced(tick: float = 0.0, tiers: tuple[tuple[float, float], ...] = ((math.inf, 0.0),), **costs: float) -> State:
+    """The state of a symbol with these costs, and one order that has filled 10 units for 1000 at a commission of 4."""
+    zero = dict.fromkeys(Costs._fields, [0.0]) | {"cap_rate": [math.inf], "tier_first": [0, len(tiers)]}
+    progress = allocate(Progress, 1)
+    progress.filled[0], progress.value[0], progress.commission[0] = 10.0, 1000.0, 4.0
+    instruments = frozen(Instruments, lot_size=[1.0], tick_size=[tick], multiplier=[1.0], currency=[0], final_row=[0])
+    return blank(
+        costs=frozen(Costs, **(zero | {name: [value] for name, value in costs.items()})),
+        tiers=frozen(Tiers, up_to=[t[0] for t in tiers], rate=[t[1] for t in tiers]),
+        instruments=instruments,
+        orders=allocate(Orders, 1),
+        progress=progress,
+    )
+
+
+def _slipped(key, side, reference):
+    return cost.slipped(borrow(key), 0, side, reference)
+
+
+def _commission(key, quantity, value):
+    return cost.commission(borrow(key), 0, quantity, value)
+
+
+def _fill_commission(key, quantity, price):
+    return cost.fill_commission(borrow(key), 0, quantity, price)
+
+
+slipped = bound(_slipped, I, F)
+commission = bound(_commission, F, F)
+fill_commission = bound(_fill_commission, F, F)
+
+
+@pytest.mark.parametrize(
+    ("tick", "costs", "side", "reference", "expected"),
+    [
+        (0.0, {}, 1, 100.0, 100.0),
+        (0.25, {}, 1, 100.1, 100.1),  # what does not slip is not rounded
+        (0.0, {"slippage_rate": 0.001}, 1, 100.0, 100.1),
+        (0.0, {"slippage_rate": 0.001}, -1, 100.0, 99.9),
+        (0.25, {"slippage_rate": 0.001}, 1, 100.0, 100.25),
+        (0.25, {"slippage_rate": 0.001}, -1, 100.0, 99.75),
+        (0.25, {"slippage_ticks": 2.0}, -1, 100.0, 99.5),
+        (0.0, {"slippage_amount": 3.0}, -1, 2.0, 0.0),
+        (0.0, {"slippage_amount": 3.0}, -1, -2.0, -5.0),  # was below zero before
+        (0.5, {"slippage_rate": 0.01, "slippage_amount": 0.25, "slippage_ticks": 1.0}, 1, 100.0, 102.0),
+    ],
+)
+def test_slippage(tick: float, costs: dict[str, float], side: int, reference: float, expected: float) -> None:
+    handle = Handle(priced(tick, **costs))
+    assert slipped(handle.key, side, reference) == pytest.approx(expected, rel=1e-15)
+
+
+TIERS = ((1000.0, 0.002), (5000.0, 0.001), (math.inf, 0.0005))
+
+
+@pytest.mark.parametrize(
+    ("costs", "tiers", "quantity", "value", "expected"),
+    [
+        ({}, ((math.inf, 0.001),), 10.0, 1000.0, 1.0),
+        ({"per_unit": 0.005, "minimum": 1.0}, ((math.inf, 0.0),), 100.0, 5000.0, 1.0),
+        ({"per_unit": 0.005, "minimum": 1.0}, ((math.inf, 0.0),), 1000.0, 5000.0, 5.0),
+        ({"per_unit": 0.25, "cap_rate": 0.01}, ((math.inf, 0.0),), 100.0, 100.0, 1.0),
+        ({"minimum": 5.0, "cap_rate": 0.01}, ((math.inf, 0.0),), 1.0, 100.0, 1.0),  # the cap is above the minimum
+        ({"fixed": 2.0}, ((math.inf, 0.001),), 10.0, 1000.0, 3.0),
+        ({}, TIERS, 1.0, 1000.0, 2.0),
+        ({}, TIERS, 1.0, 1000.5, 1.0005),
+        ({}, TIERS, 1.0, 10000.0, 5.0),
+        ({"fixed": 2.0, "minimum": 3.0}, ((math.inf, 0.0),), 0.0, 0.0, 0.0),  # nothing filled, nothing paid
+    ],
+)
+def test_commission(costs: dict[str, float], tiers: Any, quantity: float, value: float, expected: float) -> None:
+    handle = Handle(priced(tiers=tiers, **costs))
+    assert commission(handle.key, quantity, value) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("costs", "tiers", "quantity", "expected"),
+    [
+        ({}, ((math.inf, 0.004),), 10.0, 4.0),  # of 2000, less the 4 paid for the first half
+        ({"fixed": 4.0}, ((math.inf, 0.0),), -10.0, 0.0),  # once an order
+        ({"minimum": 7.0}, ((math.inf, 0.001),), 10.0, 3.0),
+        ({}, ((1500.0, 0.004), (math.inf, 0.001)), 10.0, 0.0),  # the cheaper tier never pays back
+    ],
+)
+def test_a_fill_pays_what_its_order_has_not_yet(
+    costs: dict[str, float], tiers: Any, quantity: float, expected: float
+) -> None:
+    handle = Handle(priced(tiers=tiers, **costs))
+    assert fill_commission(handle.key, quantity, 100.0) == pytest.approx(expected, rel=1e-15)
+
+
+# -------------------------------------------------------------------------------------------------------------- timers
+def _push(key, time, kind, number):
+    clock.push_timer(borrow(key), time, kind, number)
+
+
+def _pop(key):
+    return clock.pop_timer(borrow(key))
+
+
+def _due(key, now, kind):
+    return clock.is_timer_due(borrow(key), now, kind)
+
+
+push, pop, due = bound(_push, I, I, I), bound(_pop), bound(_due, I, I)
+TIMER = st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 1000))
+
+
+@MANY
+@given(steps=st.lists(st.one_of(TIMER, st.none()), max_size=60))
+def test_timers_leave_in_the_order_of_time_kind_and_number(steps: list[tuple[int, int, int] | None]) -> None:
+    """As from the standard library's heap; and after every step each timer is behind its parent."""
+    handle = Handle(blank(timers=allocate(Timers, 60)))
+    expected: list[tuple[int, int, int]] = []
+    for step in steps:
+        if step is not None:
+            push(handle.key, *step)
+            heapq.heappush(expected, step)
+        elif expected:
+            assert pop(handle.key) == heapq.heappop(expected)[2]
+        timers, n = handle.state.timers, handle.state.clock[TIMERS]
+        entries = [(int(timers.time[i]), int(timers.kind[i]), int(timers.number[i])) for i in range(n)]
+        assert sorted(entries) == sorted(expected)
+        assert all(entries[(i - 1) // 2] <= entries[i] for i in range(1, n))
+        for now, kind in ((2, 0), (2, 1), (5, 1)):
+            is_due = bool(expected) and expected[0][0] <= now and expected[0][1] <= kind
+            assert bool(due(handle.key, now, kind)) == is_due
+
+
+# -------------------------------------------------------------------------------------------------------------- agenda
+def _enter(key, symbol):
+    state = borrow(key)
+    n = state.clock[OFFERS]
+    state.clock[OFFERS] = n + 1
+    match.put(state, n, symbol)
+    match.sift(state, n)
+
+
+def _resift(key, symbol):
+    state = borrow(key)
+    match.sift(state, state.agenda.place[symbol])
+
+
+def _leave(key, symbol):
+    state = borrow(key)
+    match.withdraw(state, state.agenda.place[symbol])
+
+
+enter, resift, leave = bound(_enter, I), bound(_resift, I), bound(_leave, I)
+SYMBOLS = 7
+OFFER = st.tuples(st.integers(0, SYMBOLS - 1), st.integers(0, 3), st.integers(0, 1), st.booleans())
+
+
+@MANY
+@given(
+    offers=st.lists(OFFER, max_size=40), schedule=st.sampled_from(Schedule), ids=st.permutations(range(1, SYMBOLS + 1))
+)
+def test_the_agenda_is_a_heap_by_segment_reduction_and_id(
+    offers: list[Any], schedule: Schedule, ids: list[int]
+) -> None:
+    """Symbols come, change their offers and go; the first is always the smallest. `queue` looks at ids only."""
+    agenda, orders = allocate(Agenda, SYMBOLS), allocate(Orders, SYMBOLS)
+    agenda.place[:], agenda.cell[:], orders.id[:] = NONE, np.arange(SYMBOLS), ids
+    handle = Handle(blank(agenda=agenda, orders=orders))
+    handle.state.rules[SCHEDULE] = schedule
+
+    def rank(symbol: int) -> tuple[int, ...]:
+        own = (int(agenda.segment[symbol]), int(agenda.opens[symbol])) if schedule == Schedule.PHASED else ()
+        return (*own, ids[symbol])
+
+    present: set[int] = set()
+    for symbol, segment, opens, goes in offers:
+        if goes and symbol in present:
+            leave(handle.key, symbol)
+            present.remove(symbol)
+        else:
+            agenda.segment[symbol], agenda.opens[symbol] = segment, opens
+            (resift if symbol in present else enter)(handle.key, symbol)
+            present.add(symbol)
+        heap = agenda.heap[: handle.state.clock[OFFERS]].tolist()
+        assert set(heap) == present
+        assert [int(agenda.place[s]) for s in heap] == list(range(len(heap)))
+        assert all(rank(heap[(i - 1) // 2]) < rank(heap[i]) for i in range(1, len(heap)))
+        assert {s for s in range(SYMBOLS) if agenda.place[s] != NONE} == present
+
+
+# ---------------------------------------------------------------------------------------------------------- indicators
+@MANY
+@given(values=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
+def test_indicators_of_the_engine_are_those_of_numpy(values: list[float]) -> None:
+    column, n = np.array(values), len(values)
+    assert indicator.mean(column, 0, n) == pytest.approx(np.mean(column), rel=1e-9, abs=1e-6)
+    assert indicator.standard_deviation(column, 0, n) == pytest.approx(np.std(column, ddof=1), rel=1e-9, abs=1e-6)
+    assert indicator.minimum(column, 0, n) == min(values)
+    assert indicator.maximum(column, 0, n) == max(values)
+
+
+def test_every_function_here_is_the_kernel_s_own() -> None:
+    """Guards against a test that calls a copy: the functions live in the package that is tested."""
+    for function in (rounding.on_tick, first_reach, indicator.mean):
+        plain = getattr(function, "py_func", function)
+        assert "ml4t/backtest/kernel" in Path(inspect.getfile(plain)).as_posix()
