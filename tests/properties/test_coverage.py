@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
 import pytest
@@ -109,10 +110,11 @@ def names(choice: type) -> set[str]:
 
 def test_the_report(counts: dict[str, Counter[str]], capsys: pytest.CaptureFixture[str]) -> None:
     """Printed whether or not it suffices."""
+    lines = [
+        f"{name}: " + ", ".join(f"{what} {n}" for what, n in sorted(table.items())) for name, table in counts.items()
+    ]
     with capsys.disabled():
-        for name, table in counts.items():
-            print(f"\n{name}: " + ", ".join(f"{what} {count}" for what, count in sorted(table.items())), end="")
-        print()
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
     assert counts["cases"]["all"] > 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -23,7 +24,7 @@ def marked(case: Case) -> Case:
 def moments(case: Case) -> list[int]:
     """Instants of the case, and moments between them."""
     times = sorted({time for bar in case.bars for time in (bar.start, bar.end)})
-    return sorted({*times, *((a + b) // 2 for a, b in zip(times, times[1:], strict=False))})
+    return sorted({*times, *((a + b) // 2 for a, b in pairwise(times))})
 
 
 def known_script(case: Case, time: int) -> dict[int, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from scenarios.table import FLAT, MARGIN, Ask, Fill, Scenario, buy, cancel, check, names, sell, target_quantity
 
 SHORT_OF_CASH, NO_SHORT = "insufficient_cash", "short_not_allowed"
@@ -225,9 +226,7 @@ def test_end_of_run(rule: str) -> None:
     if rule == "close":
         fills.append(Fill(1, "after_close", "sell", 10, 104))
     cash = 100_000 - 1010 - 2 + (1040 - 2 if rule == "close" else 0)
-    result = check(
-        Scenario("end", bars, {0: [buy(10)]}, fills, cash, config=COSTS | {"end.run": rule})
-    )
+    result = check(Scenario("end", bars, {0: [buy(10)]}, fills, cash, config=COSTS | {"end.run": rule}))
     assert result.equity["equity"].to_list() == [100_000 - 12, cash + (0 if rule == "close" else 1050)]
     if rule == "close":
         assert rows(result.trades, "exit_reason", "exit_type", "is_open") == [("end_of_run", "market", False)]
@@ -257,9 +256,7 @@ def test_end_of_a_symbol(rule: str) -> None:
 def test_a_short_pays_on_the_way_up() -> None:
     """Short 10 at 100: cash 101 000, worth −10 · close; exposure net −, gross +."""
     bars = [FLAT, (100, 108, 99, 107), (107, 107, 95, 96)]
-    result = check(
-        Scenario("short", bars, {1: [sell(10)]}, [Fill(1, "open", "sell", 10, 100)], 101_000, config=MARGIN)
-    )
+    result = check(Scenario("short", bars, {1: [sell(10)]}, [Fill(1, "open", "sell", 10, 100)], 101_000, config=MARGIN))
     assert rows(result.equity, "equity", "net_exposure", "gross_exposure") == [
         (100_000, 0, 0),
         (99_930, -1070, 1070),

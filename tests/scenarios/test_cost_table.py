@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from scenarios.table import FLAT, MARGIN, Ask, Fill, Scenario, buy, check, names, sell, target_quantity
 
 CASH = 100_000.0

@@ -14,12 +14,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, close, frame, minute, sell
 
 from ml4t.backtest import BacktestConfig, BacktestError, Engine, Strategy
-from ml4t.backtest.artifacts.manifest import read_manifest
 from ml4t.backtest.config import config_json_schema
 from ml4t.backtest.source import load_strategy
+from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, close, frame, minute, sell
 
 # ------------------------------------------------------------------------------------------------------------ the walk
 
@@ -87,14 +86,12 @@ def outcome(row: Row, config: dict[str, Any], folder: Path) -> dict[str, Any]:
         saved = result.save()
     except BacktestError as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    manifest = read_manifest(saved)
     return {name: table.rows() for name, table in result.frames().items()} | {
         "error": None,
         "metrics": result.metrics,
         "folder": saved.parent,
         "name": saved.name,
         "room": room,
-        "seed": manifest.seed,
     }
 
 
@@ -132,6 +129,13 @@ class OnStream(Strategy):
         value = self.data.value(None, "score", stream="weekly")
         if value == value and not self.portfolio.positions:
             self.broker.buy("A", value)
+
+
+class Draw(Strategy):
+    """Buys a random number of units."""
+
+    def on_start(self) -> None:
+        self.broker.buy("A", int(self.random.integers(1, 900)))
 
 
 class BuyAll(Strategy):
@@ -173,7 +177,8 @@ def labelled(times: list[Any], prices: list[tuple[float, ...]] = BARS, **more: A
     """Bars with a `timestamp` only, of symbol A unless `more` says otherwise."""
     columns = dict(zip(("open", "high", "low", "close"), map(list, zip(*prices, strict=True)), strict=True))
     return pl.DataFrame(
-        {"timestamp": times, "symbol": ["A"] * len(times)} | columns | {"volume": [1.0] * len(times)} | more, strict=False
+        {"timestamp": times, "symbol": ["A"] * len(times)} | columns | {"volume": [1.0] * len(times)} | more,
+        strict=False,
     )
 
 
@@ -220,7 +225,9 @@ ROWS = {
     "data.signals.path": Row("early.parquet", "late.parquet", strategy=OnSignal),
     "data.signals.label": Row("start", "end", also={"data.signals.path": "late.parquet"}, strategy=OnSignal),
     "data.signals.frequency": Row("1m", "2m", also={"data.signals.path": "early.parquet"}, strategy=OnSignal),
-    "data.streams.*": Row({"path": "early.parquet"}, {"path": "late.parquet"}, strategy=OnStream, key="data.streams.weekly"),
+    "data.streams.*": Row(
+        {"path": "early.parquet"}, {"path": "late.parquet"}, strategy=OnStream, key="data.streams.weekly"
+    ),
     "account.kind": Row("cash", "margin", asks={1: [sell(10)]}),
     "account[cash].cash": Row(1_000.0, 2_000.0, asks={1: [buy(15)]}),
     "account[cash].currency": Row("USD", "EUR", "journal"),
@@ -286,7 +293,7 @@ ROWS = {
     "metrics.risk_free_rate": Row(0.0, 0.05, "metrics", {"metrics.basis": "bar"}),
     "metrics.var_level": Row(0.05, 0.5, "metrics", {"metrics.basis": "bar"}),
     "run.warmup": Row(0, 1, asks={1: [buy(10)]}),
-    "run.seed": Row(1, 2, "seed"),  # for the strategy's own random numbers; the engine draws none, the manifest keeps it
+    "run.seed": Row(1, 2, strategy=Draw),
     "run.acknowledge_leaky": Row(False, True, "error", {"fills.market": "same_close"}),
     "output.root": Row("here", "there", "folder"),
     "output.run_id": Row("one", "two", "name"),
@@ -325,6 +332,15 @@ def test_option(option: str, inputs: Path, tmp_path: Path) -> None:
     assert one.get("error") is None, one["error"]
     assert other.get("error") is None, other["error"]
     assert one[row.differs] != other[row.differs]
+
+
+def test_two_runs_of_one_configuration_are_the_same(inputs: Path, tmp_path: Path) -> None:
+    """So what differs above differs by the option."""
+    runs = [outcome(Row(1, 1), {"output.root": str(tmp_path / name)}, inputs) for name in "ab"]
+    for run in runs:
+        del run["folder"], run["name"]
+    assert runs[0] == runs[1]
+    assert runs[0]["error"] is None
 
 
 def _found(value: Any, folder: Path) -> Any:

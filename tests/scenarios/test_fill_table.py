@@ -5,6 +5,7 @@ path is O-H-L-C for a buy and O-L-H-C for a sell (docs/semantics/matching.md).
 """
 
 import pytest
+
 from scenarios.table import FLAT, MARGIN, Ask, Fill, Prices, Scenario, buy, check, names, sell
 
 RESTS = "accepted admitted"
@@ -13,7 +14,13 @@ CASH = 100_000.0
 
 
 def one(
-    name: str, ask: Ask, bar: Prices, segment: str | None, price: float = 0.0, end: str = RESTS, path: str = "worst_first"
+    name: str,
+    ask: Ask,
+    bar: Prices,
+    segment: str | None,
+    price: float = 0.0,
+    end: str = RESTS,
+    path: str = "worst_first",
 ) -> Scenario:
     """One order of 10 units against one bar: filled at `price` in `segment`, or (None) ended as `end` says."""
     side = ask.method
@@ -92,7 +99,9 @@ STOP_LIMIT = [
     # 100 → 94 triggers at 95; 94 → 102 comes up through 97
     one("sell stop-limit that comes back", SELL_BACK, (100, 102, 94, 101), "second_leg", 97),
     one("sell stop-limit that comes back at the end", SELL_BACK, (100, 102, 94, 98), "third_leg", 97, path=HIGH_FIRST),
-    one("sell stop-limit, the range before the trigger", SELL_BACK, (100, 102, 94, 96), None, end=WAITS, path=HIGH_FIRST),
+    one(
+        "sell stop-limit, the range before the trigger", SELL_BACK, (100, 102, 94, 96), None, end=WAITS, path=HIGH_FIRST
+    ),
     one("sell stop-limit, gap, does not come back", SELL_BACK, (94, 96.5, 93, 94), None, end=WAITS),
 ]
 WAITING = LIMIT + STOP + STOP_LIMIT
@@ -103,7 +112,9 @@ WAITING = LIMIT + STOP + STOP_LIMIT
     [("next_open", "phased"), ("next_open", "queue"), ("next_close", "phased"), ("same_close", "queue")],
 )
 @pytest.mark.parametrize("scenario", WAITING, ids=names(WAITING))
-def test_an_order_with_a_price_is_indifferent_to_the_market_rule(scenario: Scenario, market: str, schedule: str) -> None:
+def test_an_order_with_a_price_is_indifferent_to_the_market_rule(
+    scenario: Scenario, market: str, schedule: str
+) -> None:
     check(
         Scenario(**vars(scenario) | {"config": scenario.config | {"fills.market": market, "fills.schedule": schedule}})
     )
@@ -130,15 +141,15 @@ def test_market(rule: str, asked: float, bar: int, segment: str, price: float, s
     bars = [(100, 101, 97, 98), BAR, (104, 106, 103, 105)]
     config = MARGIN | {"fills.market": rule, "fills.schedule": schedule, "run.acknowledge_leaky": True}
     cash = CASH + sign * 10 * price
-    check(Scenario("market", bars, {asked: [side(10)]}, [Fill(bar, segment, side.__name__, 10, price)], cash, {}, config))
+    check(
+        Scenario("market", bars, {asked: [side(10)]}, [Fill(bar, segment, side.__name__, 10, price)], cash, {}, config)
+    )
 
 
 def test_the_second_stage_of_a_stop_limit_lasts_over_the_bar() -> None:
     # bar 1 triggers at 105 and stays above 103; bar 2 opens at 102: a plain buy limit at 103 pays the open
     bars = [FLAT, (104, 106, 104, 105), (102, 108, 101, 107)]
-    result = check(
-        Scenario("waits", bars, {1: [BUY_BACK]}, [Fill(2, "open", "buy", 10, 102)], CASH - 1020, {}, MARGIN)
-    )
+    result = check(Scenario("waits", bars, {1: [BUY_BACK]}, [Fill(2, "open", "buy", 10, 102)], CASH - 1020, {}, MARGIN))
     assert [row[2:] for row in result.order_events.rows()] == [
         ("created", "accepted", "admitted"),
         ("accepted", "triggered", "stop_reached"),

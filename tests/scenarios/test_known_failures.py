@@ -6,6 +6,8 @@ Item 8 (trailing stops) and item 11 (margin calls) come with the parts they need
 from typing import Any
 
 import pytest
+
+from ml4t.backtest import BacktestConfig, Strategy, run
 from scenarios.table import (
     FLAT,
     MARGIN,
@@ -24,8 +26,6 @@ from scenarios.table import (
     target_quantity,
 )
 
-from ml4t.backtest import BacktestConfig, Strategy, run
-
 CASH = 100_000.0
 HELD = Fill(0, "open", "buy", 10, 100)
 NOTHING = "cancelled nothing_to_reduce"
@@ -35,7 +35,9 @@ NOTHING = "cancelled nothing_to_reduce"
     ("market", "bar", "segment", "price"),
     [("next_open", 2, "open", 104), ("next_close", 2, "close", 101), ("same_close", 1, "after_close", 103)],
 )
-def test_1_what_a_close_triggers_does_not_fill_at_that_bars_open(market: str, bar: int, segment: str, price: float) -> None:
+def test_1_what_a_close_triggers_does_not_fill_at_that_bars_open(
+    market: str, bar: int, segment: str, price: float
+) -> None:
     """Bar 1 closes above its open. Whoever buys because of that may not have its open of 90."""
 
     class Momentum(Strategy):
@@ -146,12 +148,16 @@ STOPS: list[tuple[str, dict[float, list[Ask]], Any, str, float, dict[str, Any]]]
 ]
 
 
-@pytest.mark.parametrize(("asks", "bar", "segment", "price", "more"), [row[1:] for row in STOPS], ids=[r[0] for r in STOPS])
+@pytest.mark.parametrize(
+    ("asks", "bar", "segment", "price", "more"), [row[1:] for row in STOPS], ids=[r[0] for r in STOPS]
+)
 def test_9_every_stop_slips(asks, bar, segment: str, price: float, more: dict[str, Any]) -> None:
     """Bought at 100 + 2, stopped 2 below the price at which the stop was reached."""
     config = {"costs.slippage": {"kind": "fixed", "amount": 2.0}} | more
     fills = [Fill(0, "open", "buy", 10, 102), Fill(1, segment, "sell", 10, price - 2)]
-    result = check(Scenario("stop", [FLAT, bar], {0: [buy(10)], **asks}, fills, CASH - 1020 + 10 * (price - 2), config=config))
+    result = check(
+        Scenario("stop", [FLAT, bar], {0: [buy(10)], **asks}, fills, CASH - 1020 + 10 * (price - 2), config=config)
+    )
     assert result.fills["slippage"].to_list() == [20, 20]
 
 

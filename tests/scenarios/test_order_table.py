@@ -1,6 +1,8 @@
 """How long orders live, and what changes them: time in force, cancel and replace, reduce-only, targets, close."""
 
 import pytest
+
+from ml4t.backtest import OrderError
 from scenarios.table import (
     FLAT,
     LATE,
@@ -20,8 +22,6 @@ from scenarios.table import (
     target_quantity,
     target_value,
 )
-
-from ml4t.backtest import OrderError
 
 CASH = 100_000.0
 EXPIRED_DAY, EXPIRED_GTD = "expired session_closed", "expired good_till_date_reached"

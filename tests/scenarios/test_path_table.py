@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from scenarios.table import FLAT, MARGIN, Ask, Fill, Prices, Scenario, buy, check, close, names, replace, sell
 
 CASH = 100_000.0

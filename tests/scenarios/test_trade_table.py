@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from scenarios.table import FLAT, MARGIN, Ask, Fill, Scenario, buy, check, close, minute, sell
 
 

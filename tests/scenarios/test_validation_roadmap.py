@@ -108,7 +108,7 @@ TRADED = sum(linear(m) for m in ENTRIES + EXITS)  # 80 · 40 000 + 10 · Σ minu
 def test_commission_of_a_thousandth() -> None:
     """Each trade pays 0.001 of its price: 0.001 · (80 · 40 000 + 10 · (2 · Σ(10k + 1) + 40 · 5))."""
     minutes = 2 * (10 * 780 + 40) + 200  # Σ k for k < 40 is 780
-    assert TRADED == 3_200_000 + 10 * minutes
+    assert 3_200_000 + 10 * minutes == TRADED
     result = flags(costs=RATE)
     assert final(result) == pytest.approx(CASH + 2_000 - 0.001 * TRADED, rel=1e-12)
     assert result.metrics["commission"] == pytest.approx(0.001 * (3_200_000 + 10 * minutes))
@@ -224,7 +224,9 @@ def test_limits_three_per_mille_away() -> None:
     assert final(result) == pytest.approx(CASH + sum(sold) - sum(bought), rel=1e-12)
 
 
-@pytest.mark.parametrize(("phase", "fills"), [(18, False), (19, True), (36, True), (37, False), (0, False), (47, False)])
+@pytest.mark.parametrize(
+    ("phase", "fills"), [(18, False), (19, True), (36, True), (37, False), (0, False), (47, False)]
+)
 def test_the_borders_of_what_fills(phase: int, fills: bool) -> None:
     class Once(Strategy):
         def on_bar(self) -> None:

@@ -8,7 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml4t.backtest import OrderError, OrderState, OrderType, Reason, Side, Strategy, TimeInForce, UnknownSymbolError, run
+from ml4t.backtest import (
+    OrderError,
+    OrderState,
+    OrderType,
+    Reason,
+    Side,
+    Strategy,
+    TimeInForce,
+    UnknownSymbolError,
+    run,
+)
 from ml4t.backtest.broker import Order
 
 START = datetime(2024, 3, 5, 10, tzinfo=UTC)
@@ -25,7 +35,9 @@ def bars(*rows: tuple[float, ...], symbols: str = "A") -> pl.DataFrame:
     return pl.DataFrame(table, schema=["timestamp", "symbol", "open", "high", "low", "close", "volume"], orient="row")
 
 
-def told(*steps: Callable[[Strategy], Any], data: pl.DataFrame | None = None, config: Any = None) -> tuple[list[Any], Any]:
+def told(
+    *steps: Callable[[Strategy], Any], data: pl.DataFrame | None = None, config: Any = None
+) -> tuple[list[Any], Any]:
     """What step n answers in the nth decision, and the result of the run."""
     answers: list[Any] = []
 
@@ -62,9 +74,31 @@ def test_an_order_is_a_view_of_what_becomes_of_it() -> None:
 
     config = {"costs": {"commission": {"kind": "rate", "rate": 0.001}}, "instruments": {"default": {"multiplier": 5.0}}}
     (asked, later, cancelled), _ = told(ask, again, cancel, config=config)
-    first = {"id": 1, "symbol": "A", "side": Side.BUY, "type": OrderType.MARKET, "quantity": 10, "limit": None, "stop": None}
-    second = {"id": 2, "side": Side.SELL, "type": OrderType.STOP_LIMIT, "quantity": 4, "limit": 120, "stop": 90, "tag": None}
-    new = {"state": OrderState.CREATED, "is_live": True, "filled_quantity": 0, "average_fill_price": None, "commission": 0}
+    first = {
+        "id": 1,
+        "symbol": "A",
+        "side": Side.BUY,
+        "type": OrderType.MARKET,
+        "quantity": 10,
+        "limit": None,
+        "stop": None,
+    }
+    second = {
+        "id": 2,
+        "side": Side.SELL,
+        "type": OrderType.STOP_LIMIT,
+        "quantity": 4,
+        "limit": 120,
+        "stop": 90,
+        "tag": None,
+    }
+    new = {
+        "state": OrderState.CREATED,
+        "is_live": True,
+        "filled_quantity": 0,
+        "average_fill_price": None,
+        "commission": 0,
+    }
     filled = {"state": OrderState.FILLED, "reason": Reason.EXECUTED, "is_live": False, "filled_quantity": 10}
     filled |= {"average_fill_price": 100, "commission": 5}
     for found, expected in (
@@ -154,7 +188,7 @@ def test_time_in_force_by_name_or_member(given: Any, kept: str) -> None:
     [
         (minute(2), minute(2)),
         # 05:02:30 in New York (the data's zone here) is 10:02:30 UTC
-        (datetime(2024, 3, 5, 5, 2, 30), minute(2.5)),  # noqa: DTZ001
+        (datetime(2024, 3, 5, 5, 2, 30), minute(2.5)),
         # a date: to its end, so the order outlives the run
         (date(2024, 3, 5), None),
     ],
@@ -176,7 +210,9 @@ def test_live_orders_by_symbol_in_order_of_submission() -> None:
         s.broker.cancel(2)
         return [order.id for order in s.broker.orders()], [order.id for order in s.broker.orders("B")]
 
-    (now, later), _ = told(ask, lambda s: [order.id for order in s.broker.orders("A")], data=bars(FLAT, FLAT, FLAT, symbols="AB"))
+    (now, later), _ = told(
+        ask, lambda s: [order.id for order in s.broker.orders("A")], data=bars(FLAT, FLAT, FLAT, symbols="AB")
+    )
     assert now == ([1, 3, 4], [1, 3])
     assert later == [4]
 

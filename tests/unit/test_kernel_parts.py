@@ -43,12 +43,12 @@ from ml4t.backtest.tables import (
 )
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True, database=None)
-I, F = types.intp, types.float64
+INT, FLOAT = types.intp, types.float64
 
 
 def bound(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
     """A function that takes a handle's key first, compiled unless nothing is. Not cached: the cache does not know this file."""
-    return bind(numba.njit(function), I, *signature)
+    return bind(numba.njit(function), INT, *signature)
 
 
 def blank(**groups: Any) -> State:
@@ -170,7 +170,7 @@ def test_first_reach_by_hand(level: float, direction: int, start: tuple[int, flo
 # ---------------------------------------------------------------------------------------------------------------- cost
 def priced(tick: float = 0.0, tiers: tuple[tuple[float, float], ...] = ((math.inf, 0.0),), **costs: float) -> State:
     """The state of a symbol with these costs, and one order that has filled 10 units for 1000 at a commission of 4."""
-    zero = dict.fromkeys(Costs._fields, [0.0]) | {"cap_rate": [math.inf], "tier_first": [0, len(tiers)]}
+    zero = {name: [0.0] for name in Costs._fields} | {"cap_rate": [math.inf], "tier_first": [0, len(tiers)]}
     progress = allocate(Progress, 1)
     progress.filled[0], progress.value[0], progress.commission[0] = 10.0, 1000.0, 4.0
     instruments = frozen(Instruments, lot_size=[1.0], tick_size=[tick], multiplier=[1.0], currency=[0], final_row=[0])
@@ -195,9 +195,9 @@ def _fill_commission(key, quantity, price):
     return cost.fill_commission(borrow(key), 0, quantity, price)
 
 
-slipped = bound(_slipped, I, F)
-commission = bound(_commission, F, F)
-fill_commission = bound(_fill_commission, F, F)
+slipped = bound(_slipped, INT, FLOAT)
+commission = bound(_commission, FLOAT, FLOAT)
+fill_commission = bound(_fill_commission, FLOAT, FLOAT)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def _due(key, now, kind):
     return clock.is_timer_due(borrow(key), now, kind)
 
 
-push, pop, due = bound(_push, I, I, I), bound(_pop), bound(_due, I, I)
+push, pop, due = bound(_push, INT, INT, INT), bound(_pop), bound(_due, INT, INT)
 TIMER = st.tuples(st.integers(0, 5), st.integers(0, 1), st.integers(0, 1000))
 
 
@@ -316,7 +316,7 @@ def _leave(key, symbol):
     match.withdraw(state, state.agenda.place[symbol])
 
 
-enter, resift, leave = bound(_enter, I), bound(_resift, I), bound(_leave, I)
+enter, resift, leave = bound(_enter, INT), bound(_resift, INT), bound(_leave, INT)
 SYMBOLS = 7
 OFFER = st.tuples(st.integers(0, SYMBOLS - 1), st.integers(0, 3), st.integers(0, 1), st.booleans())
 

@@ -9,7 +9,15 @@ import polars as pl
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ml4t.backtest import BacktestError, LookAheadError, Strategy, StrategyError, UnknownFieldError, UnknownSymbolError, run
+from ml4t.backtest import (
+    BacktestError,
+    LookAheadError,
+    Strategy,
+    StrategyError,
+    UnknownFieldError,
+    UnknownSymbolError,
+    run,
+)
 from ml4t.backtest.datasets import us_indices
 
 INDICES = us_indices()
@@ -62,7 +70,12 @@ def test_windows_end_now() -> None:
 def test_each_column_has_a_method_and_a_window(field: str) -> None:
     def look(s: Strategy) -> Any:
         method = getattr(s.data, field)
-        return method("NASDAQ"), method("NASDAQ", 3).tolist(), s.data.window("NASDAQ", field, 3).tolist(), s.data.value("NASDAQ", field)
+        return (
+            method("NASDAQ"),
+            method("NASDAQ", 3).tolist(),
+            s.data.window("NASDAQ", field, 3).tolist(),
+            s.data.value("NASDAQ", field),
+        )
 
     column = INDICES.filter(symbol="NASDAQ")[field].cast(pl.Float64).to_list()
     for n, (last, by_method, by_name, value) in enumerate(seen(look, INDICES.head(40)), 1):
@@ -210,7 +223,9 @@ def test_a_standard_deviation_of_one_value_is_not_defined() -> None:
 # -------------------------------------------------------------------------------------------- bars, history and columns
 def test_bar_is_the_last_that_ended() -> None:
     bars = seen(lambda s: s.data.bar("A"), minute_bars(3))
-    assert [(b.open, b.high, b.low, b.close, b.volume) for b in bars] == [(100 + n, 101 + n, 100 + n, 101 + n, 1) for n in range(3)]
+    assert [(b.open, b.high, b.low, b.close, b.volume) for b in bars] == [
+        (100 + n, 101 + n, 100 + n, 101 + n, 1) for n in range(3)
+    ]
     assert [bar.end_ns - bar.start_ns for bar in bars] == [60_000_000_000] * 3
     assert bars[1].start_ns == int(at(60).timestamp()) * 1_000_000_000
 
@@ -287,7 +302,9 @@ def test_a_signal_at_a_bars_end_is_known_in_that_decision() -> None:
 
 def test_signals_at_one_instant_come_one_by_one_in_order_of_symbols() -> None:
     data = pl.concat([minute_bars(2), minute_bars(2, symbol=["B", "B"])]).sort("timestamp", "symbol")
-    signals = pl.DataFrame({"timestamp": [at(5)] * 2, "arrival": [at(5)] * 2, "symbol": ["B", "A"], "score": [2.0, 1.0]})
+    signals = pl.DataFrame(
+        {"timestamp": [at(5)] * 2, "arrival": [at(5)] * 2, "symbol": ["B", "A"], "score": [2.0, 1.0]}
+    )
     strategy = Listen()
     run(strategy, data, signals=signals, config={"data": {"sort": True}})
     heard = [row[3] for row in strategy.seen if row[0] == "signal"]
@@ -332,5 +349,7 @@ def test_a_stream_is_known_from_the_end_of_its_bar() -> None:
     levels = seen(lambda s: s.data.value(None, "level", stream="slow"), minute_bars(4), streams={"slow": stream})
     assert levels[1:] == [5.0, 5.0, 6.0]
     assert np.isnan(levels[0])
-    window = seen(lambda s: s.data.window(None, "level", 9, stream="slow").tolist(), minute_bars(4), streams={"slow": stream})
+    window = seen(
+        lambda s: s.data.window(None, "level", 9, stream="slow").tolist(), minute_bars(4), streams={"slow": stream}
+    )
     assert window == [[], [5.0], [5.0], [5.0, 6.0]]

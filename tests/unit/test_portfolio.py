@@ -42,8 +42,22 @@ class Trade(Strategy):
                 "unrealized": p.unrealized_pnl,
                 "realized": p.realized_pnl,
                 "held": list(p.positions),
-                "a": (self.a.quantity, self.a.average_price, self.a.mark, self.a.value, self.a.unrealized_pnl, self.a.realized_pnl),
-                "b": (self.b.quantity, self.b.average_price, self.b.mark, self.b.value, self.b.unrealized_pnl, self.b.realized_pnl),
+                "a": (
+                    self.a.quantity,
+                    self.a.average_price,
+                    self.a.mark,
+                    self.a.value,
+                    self.a.unrealized_pnl,
+                    self.a.realized_pnl,
+                ),
+                "b": (
+                    self.b.quantity,
+                    self.b.average_price,
+                    self.b.mark,
+                    self.b.value,
+                    self.b.unrealized_pnl,
+                    self.b.realized_pnl,
+                ),
             }
         )
         if len(self.seen) == 2:
@@ -123,7 +137,11 @@ def test_a_wrong_symbol_suggests_the_nearest() -> None:
 def test_views_cannot_be_written() -> None:
     class Cheat(Strategy):
         def on_bar(self) -> None:
-            for owner, name in ((self.portfolio, "cash"), (self.portfolio, "equity"), (self.portfolio.position("A"), "quantity")):
+            for owner, name in (
+                (self.portfolio, "cash"),
+                (self.portfolio, "equity"),
+                (self.portfolio.position("A"), "quantity"),
+            ):
                 with pytest.raises(AttributeError):
                     setattr(owner, name, 1e9)
 

@@ -316,7 +316,7 @@ class Handle:
                 f"array {wrong} of the state is {found[wrong]}, the kernel was compiled for {_layout[wrong]}"
             )
         self.state = state
-        self._table[:] = [(a.ctypes.data, a.shape[0]) for a in arrays_of(state)]
+        self._table[:] = [(a.__array_interface__["data"][0], a.shape[0]) for a in arrays_of(state)]
 
 
 if IS_COMPILED:

@@ -23,10 +23,11 @@ from ml4t.backtest.lookup import Symbols
 from ml4t.backtest.tables import IDS, LIVE, NEVER, NONE, NOW, State, grow
 
 NAN = math.nan
-TIF = {str(name): tif for tif in TimeInForce for name in (tif.name, tif.name.lower())} | {
-    tif: tif for tif in TimeInForce
-}
+# plain ints: an enum member costs more to pass than the kernel needs for an order
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+QUANTITY, VALUE, PERCENT, CLOSE = int(Sizing.QUANTITY), int(Sizing.VALUE), int(Sizing.PERCENT), int(Sizing.CLOSE)
+STRATEGY, TARGET, CLOSING = int(Origin.STRATEGY), int(Origin.TARGET), int(Origin.CLOSE)
+TIF = {name: int(tif) for tif in TimeInForce for name in (tif.name, tif.name.lower(), tif)}
 
 
 class Order:
@@ -165,7 +166,7 @@ class Broker:
         percent: float | None = None,
         limit: float | None = None,
         stop: float | None = None,
-        tif: str | TimeInForce = TimeInForce.GTC,
+        tif: str | TimeInForce = "GTC",
         until: datetime | date | None = None,
         reduce_only: bool = False,
         tag: str | None = None,
@@ -190,7 +191,7 @@ class Broker:
         percent: float | None = None,
         limit: float | None = None,
         stop: float | None = None,
-        tif: str | TimeInForce = TimeInForce.GTC,
+        tif: str | TimeInForce = "GTC",
         until: datetime | date | None = None,
         reduce_only: bool = False,
         tag: str | None = None,
@@ -215,7 +216,7 @@ class Broker:
 
     def close(self, symbol: str, *, tag: str | None = None) -> Order | None:
         """A market order that closes the position as it is when it fills; None where the position is flat."""
-        return self._ask(symbol, BUY, Sizing.CLOSE, 0.0, NAN, NAN, TimeInForce.GTC, NEVER, True, Origin.CLOSE, tag)
+        return self._ask(symbol, BUY, CLOSE, 0.0, NAN, NAN, "GTC", NEVER, True, CLOSING, tag)
 
     def cancel(self, order: Order | int) -> None:
         """The order is cancelled, at once. Raises OrderError where it is not live."""
@@ -306,11 +307,11 @@ class Broker:
         tag: str | None,
     ) -> Order | None:
         if quantity is not None and value is None and percent is None:
-            sizing, request, what = Sizing.QUANTITY, quantity, "quantity"
+            sizing, request, what = QUANTITY, quantity, "quantity"
         elif value is not None and quantity is None and percent is None:
-            sizing, request, what = Sizing.VALUE, value, "value"
+            sizing, request, what = VALUE, value, "value"
         elif percent is not None and quantity is None and value is None:
-            sizing, request, what = Sizing.PERCENT, percent, "percent"
+            sizing, request, what = PERCENT, percent, "percent"
         else:
             raise OrderError(f"{symbol}: give exactly one of quantity, value and percent.")
         if not (request.__class__ in _NUMBERS and 0.0 < request < math.inf):
@@ -323,21 +324,21 @@ class Broker:
             NAN if limit is None else self._positive(f"{symbol}: limit", limit),
             NAN if stop is None else self._positive(f"{symbol}: stop", stop),
             tif,
-            NEVER if until is None and tif is TimeInForce.GTC else self._until(tif, until),
+            NEVER if until is None and tif == "GTC" else self._until(tif, until),
             reduce_only,
-            Origin.STRATEGY,
+            STRATEGY,
             tag,
         )
 
     def _target(
         self,
-        sizing: Sizing,
+        sizing: int,
         symbol: str,
         target: float,
         *,
         limit: float | None = None,
         stop: float | None = None,
-        tif: str | TimeInForce = TimeInForce.GTC,
+        tif: str | TimeInForce = "GTC",
         until: datetime | date | None = None,
         tag: str | None = None,
     ) -> Order | None:
@@ -349,9 +350,9 @@ class Broker:
             NAN if limit is None else self._positive(f"{symbol}: limit", limit),
             NAN if stop is None else self._positive(f"{symbol}: stop", stop),
             tif,
-            self._until(tif, until),
+            NEVER if until is None and tif == "GTC" else self._until(tif, until),
             False,
-            Origin.TARGET,
+            TARGET,
             tag,
         )
 
@@ -359,14 +360,14 @@ class Broker:
         self,
         symbol: str,
         side: int,
-        sizing: Sizing,
+        sizing: int,
         request: float,
         limit: float,
         stop: float,
         tif: str | TimeInForce,
         until: int,
         reduce_only: bool,
-        origin: Origin,
+        origin: int,
         tag: str | None,
     ) -> Order | None:
         number, key = self._numbers[symbol], self.handle.key

@@ -127,7 +127,7 @@ class Engine:
         self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {})
         state = lower(self.config, self.bars, self.streams, signals=signal_place)
         state.rules[WARMUP] = self.config.run.warmup
-        state.rules[WAKE_ON_BAR] = _overrides(strategy, "on_bar")
+        state.rules[WAKE_ON_BAR] = any(_overrides(strategy, hook) for hook in ("on_bar", "on_fill", "on_order"))
         self._handle = Handle(state)
         self._notes = Notes()
         self._broker = Broker(self._handle, self.bars.symbols, self.bars.description.timezone)
@@ -266,12 +266,12 @@ class Engine:
         )
 
     def _announce(self, first: int) -> int:
-        """`on_signal` has been called for the rows of the signals from `first` on."""
+        """`on_signal` has been called for the signals that arrived now; what arrived in the warm-up is known, but no decision."""
         last = int(self.state.clock[INFORMED])
         for i in range(first, last):
-            number = int(self.state.information.stream[i])
-            if self.state.streams.wakes[number]:
-                stream, row = self.streams[number - 1], int(self.state.information.row[i])
+            number, row = int(self.state.information.stream[i]), int(self.state.information.row[i])
+            stream = self.streams[number - 1]
+            if self.state.streams.wakes[number] and stream.end[row] == self.state.clock[NOW]:
                 symbol = int(stream.symbol[row])
                 values = {name: float(column[row]) for name, column in stream.columns.items()}
                 name = None if symbol < 0 else self.bars.symbols[symbol]

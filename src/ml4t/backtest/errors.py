@@ -34,7 +34,7 @@ class UnknownSymbolError(BacktestError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
-class UnknownFieldError(BacktestError, KeyError):
+class UnknownFieldError(BacktestError, AttributeError, KeyError):
     """A stream has no such column."""
 
     def __str__(self) -> str:

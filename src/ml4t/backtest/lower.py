@@ -169,31 +169,33 @@ def _money(config: BacktestConfig) -> NDArray[np.float64]:
     return money
 
 
-def merged(*parts: I8) -> I8:
-    """The distinct values of several arrays, increasing. Sorted parts merge in linear time."""
+def merged(*parts: I8) -> tuple[I8, list[I8]]:
+    """The distinct times of several arrays, increasing, and for each (sorted) array where its rows of every instant begin.
+
+    A stable sort merges sorted parts in linear time, which a search for each time would not.
+    """
     values = np.concatenate(parts)
-    values.sort(kind="stable")
-    if not len(values):
-        return values
-    return values[np.concatenate(([True], values[1:] != values[:-1]))]
-
-
-def offsets(times: I8, instants: I8) -> I8:
-    """Where the rows of each instant begin in the sorted times, and the number of rows."""
-    return np.append(np.searchsorted(times, instants), len(times))
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    is_new = np.concatenate(([True], ordered[1:] != ordered[:-1]))
+    instant = np.empty(len(values), np.int64)
+    instant[order] = np.cumsum(is_new) - 1
+    times = ordered[is_new]
+    ends = np.cumsum([len(part) for part in parts])
+    rows = [np.bincount(part, minlength=len(times)) for part in np.split(instant, ends[:-1])]
+    return times, [np.concatenate(([0], np.cumsum(count))) for count in rows]
 
 
 def _timeline(bars: Stream, arrivals: I8) -> Timeline:
     order = np.arange(len(bars.start)) if len(bars.symbols) == 1 else np.lexsort((bars.symbol, bars.start))
-    starts = bars.start[order]
-    time = merged(bars.end, starts, arrivals)
+    time, (end_first, start_first, information_first) = merged(bars.end, bars.start[order], arrivals)
     return frozen(
         Timeline,
         time=time,
-        end_first=offsets(bars.end, time),
-        start_first=offsets(starts, time),
+        end_first=end_first,
+        start_first=start_first,
         start_row=order,
-        information_first=offsets(arrivals, time),
+        information_first=information_first,
     )
 
 
@@ -246,10 +248,11 @@ def _history(bars: Stream, streams: Sequence[Stream], keep_history: bool) -> His
     size = sum(len(s.columns) * len(s.end) for s in (bars, *streams)) if keep_history else 0
     starts = np.concatenate(begin)
     return History(
-        freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
-        np.full(size, np.nan),
-        freeze(starts, "i8"),
-        starts.astype(np.int64),
+        source=freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
+        value=np.full(size, np.nan),
+        begin=freeze(starts, "i8"),
+        known=starts.astype(np.int64),
+        latest=np.full(len(bars.columns) * len(bars.symbols), np.nan),
     )
 
 

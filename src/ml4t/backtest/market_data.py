@@ -69,8 +69,8 @@ class MarketData:
         for number, stream in enumerate(streams, 1):
             self._fields[stream.name] = Fields(f"stream {stream.name!r}", tuple(stream.columns))
             self._streams[stream.name] = number
-        self._value: Window = state.history.value.view()
-        self._value.flags.writeable = False
+        # over a read-only buffer: a strategy cannot make its windows writable again
+        self._value: Window = np.frombuffer(memoryview(state.history.value).toreadonly(), np.float64)  # type: ignore[arg-type]
         self._begin = memoryview(state.history.begin)  # type: ignore[arg-type]
         self._known = memoryview(state.history.known)  # type: ignore[arg-type]
         self._memories: dict[tuple[int, int, int], Window] = {}
@@ -83,20 +83,18 @@ class MarketData:
     def _reader(self, field: str) -> Callable[..., Any]:
         """The method of one column of the bars; a closure, because it is called more than anything else."""
         numbers, begin, known = self._numbers, self._begin, self._known
-        n = len(self._bars.end)
-        first = self._fields["bars"][field] * n
-        column = self._value[first : first + n]
-        last = memoryview(column)  # type: ignore[arg-type]
+        place, n, symbols = self._fields["bars"][field], len(self._bars.end), len(self.symbols)
+        column = self._value[place * n : (place + 1) * n]
+        latest = memoryview(self._handle.state.history.latest)[place * symbols : (place + 1) * symbols]
 
         def read(symbol: str, count: int | None = None) -> Any:
             number = numbers[symbol]
-            end = known[number]
-            start = begin[number]
             if count is None:
-                return last[end - 1] if end > start else np.nan
+                return latest[number]
             if count.__class__ is not int or count < 1:
                 count = checked_count(count)
-            return column[max(end - count, start) : end]
+            end = known[number]
+            return column[max(end - count, begin[number]) : end]
 
         read.__name__ = field
         read.__doc__ = f"Last known {field} of a symbol (NaN before the first), or a read-only view of the last `count`, oldest first."

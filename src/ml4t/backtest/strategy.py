@@ -156,9 +156,13 @@ def checked(what: str, value: Any, kind: Any) -> Any:
         if kind is float and type(plain) is int:
             return float(plain)
         raise StrategyError(f"{what} must be {kind.__name__}, not {value!r} ({type(value).__name__}).")
-    from pydantic import TypeAdapter, ValidationError  # other types are rare
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError  # other types are rare
 
     try:
-        return TypeAdapter(kind, config={"arbitrary_types_allowed": True}).validate_python(value)
+        adapter = TypeAdapter(kind, config={"arbitrary_types_allowed": True})
+    except PydanticUserError:  # models and dataclasses have a config of their own
+        adapter = TypeAdapter(kind)
+    try:
+        return adapter.validate_python(value)
     except ValidationError as error:
         raise StrategyError(f"{what}: {error.errors()[0]['msg']}, not {value!r}.") from None

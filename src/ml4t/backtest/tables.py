@@ -74,6 +74,7 @@ class History(NamedTuple):
     value: F8  # flat, columns of every stream in the order of its series
     begin: I8  # [Q] first row of the series
     known: I8  # [Q] one past the last known row of the series
+    latest: F8  # [columns of the bars * A] last known value of column c of symbol a at c * A + a, NaN before the first
 
 
 class Instruments(NamedTuple):
@@ -419,17 +420,16 @@ def enlarged(table: Any, n: int) -> Any:
     return type(table)(*(enlarged(column, n) for column in table))
 
 
-def grow(handle: Handle, minimum: int = 0) -> None:
-    """Every table that may overflow in the next phase has at least twice its room. Between calls of the kernel only."""
+def grow(handle: Handle) -> None:
+    """Every table that is more than half full has four times its room, and what the next phase needs. Between calls of the kernel only."""
     state: State = handle.state
     changes: dict[str, Any] = {}
     for room, group in enumerate(GROWABLE):
         first = getattr(state, group[0])
         capacity = (first if isinstance(first, np.ndarray) else first[0]).shape[0]
-        need = max(int(state.needs[room]), minimum if room == BOOK_ROOM else 0)
-        if need > capacity:
-            size = max(2 * capacity, need)
-            changes.update({name: enlarged(getattr(state, name), size) for name in group})
+        need = int(state.needs[room])
+        if 2 * need > capacity:
+            changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need)) for name in group})
             if room == BOOK_ROOM:
                 link_free(state.clock, FREE_CELL, changes["links"].after, capacity)
             if room == LOT_ROOM:
@@ -455,9 +455,8 @@ def prototype() -> State:
         elif hint in inputs:
             groups[name] = frozen(hint, **{field: np.zeros(1, dtype) for field, dtype in dtypes(hint).items()})
         elif hint is History:
-            groups[name] = History(
-                freeze(np.zeros(1), "f8"), np.zeros(1), freeze(np.zeros(1), "i8"), np.zeros(1, np.int64)
-            )
+            known, value, latest = np.zeros(1, np.int64), np.zeros(1), np.zeros(1)
+            groups[name] = History(freeze([0.0], "f8"), value, freeze([0], "i8"), known, latest)
         else:
             groups[name] = allocate(hint, 1)
     return State(**groups)

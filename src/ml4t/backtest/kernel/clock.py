@@ -62,9 +62,9 @@ def pop_timer(state: State) -> int:
 
 @inline
 def is_timer_due(state: State, now: int, kind: int) -> bool:
-    """Whether the first timer is of this kind (or an earlier one) and due."""
+    """Whether the first timer is due and of this kind."""
     timers = state.timers
-    return state.clock[TIMERS] > 0 and timers.time[0] <= now and timers.kind[0] <= kind
+    return state.clock[TIMERS] > 0 and timers.time[0] <= now and timers.kind[0] == kind
 
 
 @inline

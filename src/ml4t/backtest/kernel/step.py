@@ -65,19 +65,25 @@ NAN = float("nan")
 
 # ------------------------------------------------------------------------------------------------ rows becoming visible
 @inline
+def reveal(state: State, symbol: int, column: int, at: int, value: float) -> None:
+    """The newest row of a symbol's history has this value in a column of the bars."""
+    state.history.value[column * state.bars.symbol.shape[0] + at] = value
+    state.history.latest[column * state.market.mark.shape[0] + symbol] = value
+
+
+@inline
 def reveal_bar(state: State, row: int) -> None:
     """A bar that ended is the newest row of its symbol's history."""
     bars, history, streams = state.bars, state.history, state.streams
-    symbol, n = bars.symbol[row], bars.symbol.shape[0]
+    symbol = bars.symbol[row]
     at = history.known[symbol]
-    value = history.value
-    value[at] = bars.open[row]
-    value[n + at] = bars.high[row]
-    value[2 * n + at] = bars.low[row]
-    value[3 * n + at] = bars.close[row]
-    value[4 * n + at] = bars.volume[row]
+    reveal(state, symbol, 0, at, bars.open[row])
+    reveal(state, symbol, 1, at, bars.high[row])
+    reveal(state, symbol, 2, at, bars.low[row])
+    reveal(state, symbol, 3, at, bars.close[row])
+    reveal(state, symbol, 4, at, bars.volume[row])
     for c in range(streams.columns[0]):
-        value[(5 + c) * n + at] = history.source[streams.source_first[0] + c * n + row]
+        reveal(state, symbol, 5 + c, at, history.source[streams.source_first[0] + c * bars.symbol.shape[0] + row])
     history.known[symbol] = at + 1
 
 
