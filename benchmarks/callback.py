@@ -40,13 +40,13 @@ def ours(variant: str, bars: Any) -> tuple[int, float]:
                 self.broker.sell("X", UNITS)
 
     class Reading(Flags):
-        def on_start(self) -> None:
-            self.seen = 0.0
-
         def on_bar(self) -> None:
-            window = self.data.close("X", WINDOW)
-            self.seen += window[-1] - window[0] + self.portfolio.position("X").quantity
-            super().on_bar()
+            self.window, self.held = self.data.close("X", WINDOW), self.portfolio.position("X").quantity
+            flag = self.data.cross("X")
+            if flag > 0:
+                self.broker.buy("X", UNITS)
+            elif flag < 0:
+                self.broker.sell("X", UNITS)
 
     strategy = {"flags": Flags, "flags, theirs as I()": Flags, "window and position": Reading}[variant]()
     result = run(strategy, bars, {"costs": {"commission": {"kind": "rate", "rate": RATE}}}, cash=CASH, symbol="X")
@@ -72,12 +72,13 @@ def theirs(variant: str, bars: Any) -> tuple[int, float]:
                 self.sell(size=UNITS)
 
     class Reading(Flags):
-        seen = 0.0
-
         def next(self) -> None:
-            window = self.data.Close[-WINDOW:]
-            self.seen += window[-1] - window[0] + self.position.size
-            super().next()
+            self.window, self.held = self.data.Close[-WINDOW:], self.position.size
+            flag = self.data.Cross[-1]
+            if flag > 0:
+                self.buy(size=UNITS)
+            elif flag < 0:
+                self.sell(size=UNITS)
 
     class Indicator(Flags):
         def init(self) -> None:

@@ -35,12 +35,8 @@ class Flags(Strategy):
 class Reading(Flags):
     """Reads a window and the position, too."""
 
-    def on_start(self) -> None:
-        self.seen = 0.0
-
     def on_bar(self) -> None:
-        window = self.data.close("X", WINDOW)
-        self.seen += window[-1] - window[0] + self.portfolio.position("X").quantity
+        self.window, self.held = self.data.close("X", WINDOW), self.portfolio.position("X").quantity
         super().on_bar()
 
 

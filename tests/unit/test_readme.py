@@ -17,18 +17,15 @@ from ml4t.backtest.demo import Crossover
 BARS = us_indices().filter(pl.col("symbol") == "SPX", pl.col("timestamp").dt.year() < 2005)
 
 
-def test_the_ten_line_example_trades_the_crossover(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_ten_line_example_trades_the_crossover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = page.code_blocks(page.README, "python")[0]
-    assert len([line for line in code.splitlines() if line.strip()]) <= 10
     BARS.write_parquet(tmp_path / "bars.parquet")
     (tmp_path / "ten_lines.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     result = runpy.run_path("ten_lines.py")["result"]
-    assert "Total return" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "first" / "manifest.json").is_file()
 
-    means = BARS.select(fast=pl.col("close").rolling_mean(50), slow=pl.col("close").rolling_mean(100))
+    means = BARS.select(fast=pl.col("close").rolling_mean(20), slow=pl.col("close").rolling_mean(30))
     is_up = (means["fast"] > means["slow"]).fill_null(value=False)
     entries = [i for i in range(1, len(is_up)) if is_up[i] and not is_up[i - 1]]
     exits = [i for i in range(1, len(is_up)) if is_up[i - 1] and not is_up[i]]
