@@ -31,7 +31,7 @@ RESERVED = {
 }
 
 # A new order is `created` without an event, so nothing gives this reason.
-NEVER_GIVEN = {"Reason.SUBMITTED"}
+NEVER_GIVEN: set[str] = set()
 
 # Described, but not by this name. Write the name there and take it off; nothing may be added.
 OWED: set[str] = set()

@@ -29,12 +29,6 @@ def bars(count: int, start: datetime = START, symbol: str = "A") -> pl.DataFrame
     return pl.DataFrame(rows, schema=["timestamp", "symbol", "open", "high", "low", "close", "volume"], orient="row")
 
 
-FIRST_OPEN = pytest.mark.xfail(
-    run=False,
-    reason="a decision due at the first instant is popped as an expiry: lost, and memory is written out of bounds",
-)
-
-
 # ---------------------------------------------------------------------------------------------------------- parameters
 class Base(Strategy):
     window: int = 10
@@ -106,7 +100,6 @@ def test_a_parameter_without_a_default_is_needed() -> None:
         Strategy(window=1)
 
 
-@pytest.mark.xfail(strict=True, reason="checked() hands pydantic a config that dataclasses and models may not have")
 def test_a_parameter_may_be_a_dataclass() -> None:
     @dataclass
     class Band:
@@ -233,7 +226,7 @@ def test_a_fill_and_an_event_tell_how_it_was() -> None:
 
 @pytest.mark.parametrize(
     "hears",
-    [pytest.param(False, marks=pytest.mark.xfail(strict=True, reason="without on_bar no bar is a decision")), True],
+    [False, True],
 )
 def test_an_order_from_on_fill_carries_the_time_of_the_decision(hears: bool) -> None:
     """Bought at the open of bar 0, told at its end, sold at the open of bar 1; with on_bar and without."""
@@ -283,7 +276,7 @@ def first_sessions(period: str) -> list[date]:
 
 
 @pytest.mark.parametrize(("every", "period"), [("month", "1mo"), ("week", "1w"), ("session", "1d")])
-@pytest.mark.parametrize("at", [pytest.param("open", marks=FIRST_OPEN), "close"])
+@pytest.mark.parametrize("at", ["open", "close"])
 def test_the_first_session_of_each_period(every: str, period: str, at: str) -> None:
     times = due(INDICES, every=every, at=at)
     assert [time.date() for time in times] == first_sessions(period)
@@ -311,7 +304,6 @@ def test_a_session_close_after_the_last_bar_is_a_decision_of_its_own() -> None:
     assert due(TWO_DAYS, SESSIONS, every="session", at="close") == [minute(5)]
 
 
-@FIRST_OPEN
 def test_an_order_of_the_open_gets_that_open() -> None:
     class AtOpen(Strategy):
         def on_start(self) -> None:

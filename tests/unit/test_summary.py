@@ -14,7 +14,7 @@ from ml4t.backtest.metrics import METRICS
 from ml4t.backtest.summary import MISSING, REMEDIES, SHOWN, html, rich_table, text
 
 HARMLESS = {
-    Reason.NONE, Reason.SUBMITTED, Reason.ADMITTED, Reason.STOP_REACHED, Reason.EXECUTED, Reason.CANCEL_REQUESTED,
+    Reason.NONE, Reason.ADMITTED, Reason.STOP_REACHED, Reason.EXECUTED, Reason.CANCEL_REQUESTED,
     Reason.REPLACE_REQUESTED, Reason.SUPERSEDED_BY_TARGET, Reason.SESSION_CLOSED, Reason.GOOD_TILL_DATE_REACHED,
 }  # fmt: skip
 METRIC_VALUES = {

@@ -107,19 +107,19 @@ class _DigestCache(FunctionCache):  # type: ignore[misc]
 
 
 def inline(f: F) -> F:
-    """Compile f as part of its caller: no call, no cache entry of its own."""
+    """Compile f as part of its caller: no call, no cache entry of its own. Python itself calls `f.py_func`."""
     return cast(
         "F", numba.njit(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(f)
     )
 
 
 def entry(f: F) -> F:
-    """Compile f as a function that Python calls: cached on disk, without the GIL while it runs."""
+    """Compile f as a function that Python calls: cached on disk."""
     return cast("F", _cached(f, no_cfunc_wrapper=True))
 
 
 def _cached(f: Callable[..., Any], **options: bool) -> Any:
-    dispatcher = numba.njit(error_model="numpy", nogil=True, **options)(f)
+    dispatcher = numba.njit(error_model="numpy", **options)(f)
     if IS_COMPILED:
         dispatcher._cache = _DigestCache(f)
     return dispatcher

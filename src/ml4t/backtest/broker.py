@@ -10,7 +10,7 @@ from ml4t.backtest._jit import Handle
 from ml4t.backtest.clock import instant
 from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Side, Sizing, TimeInForce
 from ml4t.backtest.errors import OrderError, nearest
-from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.request import (
     FULL,
     NO_PRICE,
@@ -151,10 +151,7 @@ class Broker:
         self._tag_numbers: dict[str, int] = {}
         self._zone = ZoneInfo(timezone)
         self._numbers = Symbols(symbols)
-        functions_ = functions()
-        self._submit: Callable[..., int] = functions_["submit"]
-        self._cancel: Callable[..., int] = functions_["cancel"]
-        self._replace: Callable[..., int] = functions_["replace"]
+        self._submit: Callable[..., int] = entry_point("submit")
 
     # -------------------------------------------------------------------------------------------------------- requests
     def buy(
@@ -221,7 +218,7 @@ class Broker:
     def cancel(self, order: Order | int) -> None:
         """The order is cancelled, at once. Raises OrderError where it is not live."""
         number = order.id if isinstance(order, Order) else int(order)
-        while (code := self._cancel(self.handle.key, number)) == FULL:
+        while (code := entry_point("cancel")(self.handle.key, number)) == FULL:
             grow(self.handle)
         if code == NOT_LIVE:
             raise OrderError(
@@ -249,7 +246,7 @@ class Broker:
         ]
         if all(math.isnan(x) for x in terms):
             raise OrderError("replace: give at least one of quantity, limit and stop.")
-        while (code := self._replace(self.handle.key, number, *terms)) == FULL:
+        while (code := entry_point("replace")(self.handle.key, number, *terms)) == FULL:
             grow(self.handle)
         if code == NOT_LIVE:
             raise OrderError(

@@ -17,7 +17,7 @@ from ml4t.backtest.enums import OrderState, Reason, Side, TimestampLabel
 from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
 from ml4t.backtest.feed import SessionTimes, Stream, StreamRules, duration_ns, load_bars, load_information
 from ml4t.backtest.kernel.clock import DECISION_TIMER
-from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.step import DONE
 from ml4t.backtest.lower import lower
 from ml4t.backtest.market_data import MarketData
@@ -169,7 +169,8 @@ class Engine:
     # ------------------------------------------------------------------------------------------------------- the start
     def _start(self) -> None:
         before = int(np.searchsorted(self._arrivals(), self.state.clock[NOW]))
-        functions()["inform"](self._handle.key, before)  # what arrived before the first bar is known, but no decision
+        if before:  # what arrived before the first bar is known, but no decision
+            entry_point("inform")(self._handle.key, before)
         self.strategy.on_start()
         self._notes.has_begun = True
         times = [due_times(self.bars, every, at) for _, every, at in self._notes.schedules]
@@ -178,7 +179,7 @@ class Engine:
         self.state.needs[TIMER_ROOM] = self.state.clock[TIMERS] + count + 1
         grow(self._handle)
         self._handle.replace(self.state._replace(due=np.zeros(max(1, len(times)), np.int64)))
-        push = functions()["timer"]
+        push = entry_point("timer")
         for number, instants in enumerate(times):
             for due in instants.tolist():
                 push(self._handle.key, due, DECISION_TIMER, number)
@@ -189,7 +190,7 @@ class Engine:
 
     # -------------------------------------------------------------------------------------------------------- the loop
     def _drive(self, report: Progress | None) -> None:
-        advance, key = functions()["advance"], self._handle.key
+        advance, key = entry_point("advance"), self._handle.key
         decide = self.strategy.on_bar if self._decides_on_bars_only() and report is None else self._decision(report)
         while True:
             while not (code := advance(key)):

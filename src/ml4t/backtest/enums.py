@@ -10,14 +10,22 @@ if TYPE_CHECKING:
 
 
 class Side(IntEnum):
-    """Direction of an order; multiplies its unsigned quantity."""
+    """Direction of an order; multiplies its unsigned quantity.
+
+    >>> Side.SELL * 10.0
+    -10.0
+    """
 
     SELL = -1
     BUY = 1
 
 
 class OrderType(IntEnum):
-    """What an order waits for; follows from which of `limit` and `stop` are given."""
+    """What an order waits for; follows from which of `limit` and `stop` are given.
+
+    >>> [kind.name.lower() for kind in OrderType]
+    ['market', 'limit', 'stop', 'stop_limit']
+    """
 
     MARKET = 0
     LIMIT = 1
@@ -26,7 +34,11 @@ class OrderType(IntEnum):
 
 
 class OrderState(IntEnum):
-    """Where an order is in its life. The legal edges are `kernel.orders.LEGAL_EDGES`."""
+    """Where an order is in its life. The legal edges are `kernel.orders.LEGAL_EDGES`.
+
+    >>> OrderState.FILLED.name, OrderState.ACCEPTED < OrderState.FILLED <= OrderState.REJECTED  # from FILLED on, final
+    ('FILLED', True)
+    """
 
     CREATED = 0
     ACCEPTED = 1
@@ -39,7 +51,11 @@ class OrderState(IntEnum):
 
 
 class TimeInForce(IntEnum):
-    """How long an order lives."""
+    """How long an order lives: for its session, until cancelled, or until a time.
+
+    >>> [tif.name for tif in TimeInForce]
+    ['DAY', 'GTC', 'GTD']
+    """
 
     DAY = 0
     GTC = 1
@@ -59,7 +75,11 @@ class Sizing(IntEnum):
 
 
 class Origin(IntEnum):
-    """Who caused an order; a trade's exit reason is the origin of its exit order."""
+    """Who caused an order; a trade's exit reason is the origin of its exit order.
+
+    >>> Origin["close".upper()].name
+    'CLOSE'
+    """
 
     STRATEGY = 0
     TARGET = 1
@@ -69,24 +89,27 @@ class Origin(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why an order changed its state."""
+    """Why an order changed its state.
+
+    >>> Reason.INSUFFICIENT_CASH.name.lower()  # as results show it
+    'insufficient_cash'
+    """
 
     NONE = 0
-    SUBMITTED = 1
-    ADMITTED = 2
-    STOP_REACHED = 3
-    EXECUTED = 4
-    CANCEL_REQUESTED = 5
-    REPLACE_REQUESTED = 6
-    SUPERSEDED_BY_TARGET = 7
-    SESSION_CLOSED = 8
-    GOOD_TILL_DATE_REACHED = 9
-    INSUFFICIENT_CASH = 10
-    INSUFFICIENT_MARGIN = 11
-    SHORT_NOT_ALLOWED = 12
-    NOT_A_LOT_MULTIPLE = 13
-    NOTHING_TO_REDUCE = 14
-    NOTHING_TO_TRADE = 15
+    ADMITTED = 1
+    STOP_REACHED = 2
+    EXECUTED = 3
+    CANCEL_REQUESTED = 4
+    REPLACE_REQUESTED = 5
+    SUPERSEDED_BY_TARGET = 6
+    SESSION_CLOSED = 7
+    GOOD_TILL_DATE_REACHED = 8
+    INSUFFICIENT_CASH = 9
+    INSUFFICIENT_MARGIN = 10
+    SHORT_NOT_ALLOWED = 11
+    NOT_A_LOT_MULTIPLE = 12
+    NOTHING_TO_REDUCE = 13
+    NOTHING_TO_TRADE = 14
 
 
 class JournalCause(IntEnum):

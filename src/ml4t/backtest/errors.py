@@ -6,47 +6,118 @@ from typing import Any
 
 
 class BacktestError(Exception):
-    """Base of every error this package raises on purpose. `result`: what a run had done when it was raised inside one."""
+    """Base of every error this package raises on purpose. `result`: what a run had done when it was raised inside one.
+
+    >>> issubclass(ConfigError, BacktestError)
+    True
+    """
 
     result: Any = None
 
 
 class ConfigError(BacktestError, ValueError):
-    """The configuration is wrong: unknown key, value out of range, unsupported combination."""
+    """The configuration is wrong: unknown key, value out of range, unsupported combination.
+
+    >>> from ml4t.backtest import BacktestConfig
+    >>> BacktestConfig.load({"account": {"csh": 1000.0}})
+    Traceback (most recent call last):
+    ml4t.backtest.errors.ConfigError: ...
+    """
 
 
 class DataError(BacktestError, ValueError):
-    """The input data is wrong: names the source, the row, the column and the remedy."""
+    """The input data is wrong: names the source, the row, the column and the remedy.
+
+    >>> import polars as pl
+    >>> from ml4t.backtest import Strategy, run
+    >>> run(Strategy(), pl.DataFrame({"timestamp": [], "close": []}))
+    Traceback (most recent call last):
+    ml4t.backtest.errors.DataError: ...
+    """
 
 
 class StrategyError(BacktestError):
-    """The strategy cannot be imported, has wrong parameters, or raised."""
+    """The strategy cannot be imported, has wrong parameters, or raised.
+
+    >>> from ml4t.backtest import Strategy
+    >>> class Plain(Strategy):
+    ...     fast: int = 10
+    >>> Plain(fsat=20)
+    Traceback (most recent call last):
+    ml4t.backtest.errors.StrategyError: Plain has no parameter 'fsat'. Did you mean 'fast'? ...
+    """
 
 
 class OrderError(BacktestError, ValueError):
-    """A request to the broker makes no sense: quantity ≤ 0, price ≤ 0, contradicting arguments."""
+    """A request to the broker makes no sense: quantity ≤ 0, price ≤ 0, contradicting arguments.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Wrong(Strategy):
+    ...     def on_bar(self):
+    ...         self.broker.buy("SPX", -1)
+    >>> run(Wrong(), us_indices())
+    Traceback (most recent call last):
+    ml4t.backtest.errors.OrderError: ...
+    """
 
 
 class UnknownSymbolError(BacktestError, KeyError):
-    """The run has no such symbol."""
+    """The run has no such symbol.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Wrong(Strategy):
+    ...     def on_bar(self):
+    ...         self.broker.buy("SPY", 1)
+    >>> run(Wrong(), us_indices())
+    Traceback (most recent call last):
+    ml4t.backtest.errors.UnknownSymbolError: ...
+    """
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class UnknownFieldError(BacktestError, AttributeError, KeyError):
-    """A stream has no such column."""
+    """A stream has no such column.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Wrong(Strategy):
+    ...     def on_bar(self):
+    ...         self.data.vwap("SPX")
+    >>> run(Wrong(), us_indices())
+    Traceback (most recent call last):
+    ml4t.backtest.errors.UnknownFieldError: ...
+    """
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class LookAheadError(BacktestError):
-    """Something about the future was asked for."""
+    """Something about the future was asked for.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Peeks(Strategy):
+    ...     def on_bar(self):
+    ...         self.data.close("SPX", -1)
+    >>> run(Peeks(), us_indices())
+    Traceback (most recent call last):
+    ml4t.backtest.errors.LookAheadError: ...
+    """
 
 
 class ArtifactError(BacktestError):
-    """A run directory is missing, incomplete, changed or not writable."""
+    """A run directory is missing, incomplete, changed or not writable.
+
+    >>> from ml4t.backtest.artifacts import load_run
+    >>> load_run("no/such/run")
+    Traceback (most recent call last):
+    ml4t.backtest.errors.ArtifactError: ...
+    """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ml4t.backtest._jit import Handle
 from ml4t.backtest.enums import JournalCause, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
 from ml4t.backtest.feed import Stream
-from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.tables import (
     CLOSED,
     EVENTS,
@@ -290,5 +290,5 @@ def _excursions(
     through = is_open | (f.segment[exit_] >= Segment.CLOSE)
     bounds = (first + ~at_open, last + through)
     arrays = [np.ascontiguousarray(x, np.float64) for x in (entry_price, exit_price, side)]
-    functions()["excursion"](handle.key, *(np.ascontiguousarray(b, np.int64) for b in bounds), *arrays, best, worst)
+    entry_point("excursion")(handle.key, *(np.ascontiguousarray(b, np.int64) for b in bounds), *arrays, best, worst)
     return last - first, best, worst

@@ -249,7 +249,7 @@ def _history(bars: Stream, streams: Sequence[Stream], keep_history: bool) -> His
     starts = np.concatenate(begin)
     return History(
         source=freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
-        value=np.full(size, np.nan),
+        value=np.zeros(size),
         begin=freeze(starts, "i8"),
         known=starts.astype(np.int64),
         latest=np.full(len(bars.columns) * len(bars.symbols), np.nan),

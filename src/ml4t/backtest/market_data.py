@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ml4t.backtest._jit import Handle
 from ml4t.backtest.errors import LookAheadError, UnknownFieldError, nearest
 from ml4t.backtest.feed import Stream
-from ml4t.backtest.kernel.entry import functions
+from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.lookup import Fields, Symbols
 from ml4t.backtest.lower import PRICES
 from ml4t.backtest.tables import State
@@ -71,11 +71,10 @@ class MarketData:
             self._streams[stream.name] = number
         # over a read-only buffer: a strategy cannot make its windows writable again
         self._value: Window = np.frombuffer(memoryview(state.history.value).toreadonly(), np.float64)  # type: ignore[arg-type]
-        self._begin = memoryview(state.history.begin)  # type: ignore[arg-type]
+        self._begin: list[int] = state.history.begin.tolist()
         self._known = memoryview(state.history.known)  # type: ignore[arg-type]
         self._memories: dict[tuple[int, int, int], Window] = {}
-        functions_ = functions()
-        self._window, self._ema = functions_["window"], functions_["ema"]
+        self._window = entry_point("window")
         for name in names:
             if name.isidentifier() and not hasattr(type(self), name):
                 setattr(self, name, self._reader(name))
@@ -93,8 +92,8 @@ class MarketData:
                 return latest[number]
             if count.__class__ is not int or count < 1:
                 count = checked_count(count)
-            end = known[number]
-            return column[max(end - count, begin[number]) : end]
+            end, first = known[number], begin[number]
+            return column[max(first, end - count) : end]  # max() would cost half of the call
 
         read.__name__ = field
         read.__doc__ = f"Last known {field} of a symbol (NaN before the first), or a read-only view of the last `count`, oldest first."
@@ -194,7 +193,7 @@ class MarketData:
         memory = self._memories.get(key)
         if memory is None:
             memory = self._memories[key] = np.array([0.0, 0.0, float(offset + begin)])
-        return float(self._ema(self._handle.key, offset, known, n, memory))
+        return float(entry_point("ema")(self._handle.key, offset, known, n, memory))
 
     def history(self, symbol: str, count: int | None = None) -> pl.DataFrame:
         """The known bars of a symbol, or the last `count`, as a frame: timestamp (the bar's end) and every column."""

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import sysconfig
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -48,22 +49,26 @@ def package_digest() -> str:
 
 
 def _imported_files(content: bytes, path: Path, folder: Path) -> Iterator[Path]:
+    for name in _imported_names(content, path.parent.relative_to(folder).parts):
+        yield from _modules(tuple(name.split(".")), folder)
+
+
+@lru_cache(maxsize=256)  # every run asks again, and parsing is slow
+def _imported_names(content: bytes, package: tuple[str, ...]) -> tuple[str, ...]:
+    """The dotted names that a module of this package imports, as far as they are written out."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
-        return  # importing it will say so, with the line
-    package = path.parent.relative_to(folder).parts
+        return ()  # importing it will say so, with the line
+    names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
             stem = [*above, *filter(None, [node.module])]
-            names = [".".join([*stem, alias.name]) for alias in node.names]
-        else:
-            continue
-        for name in names:
-            yield from _modules(tuple(name.split(".")), folder)
+            names += [".".join([*stem, alias.name]) for alias in node.names]
+    return tuple(names)
 
 
 def _modules(parts: tuple[str, ...], folder: Path) -> Iterator[Path]:

@@ -16,7 +16,18 @@ from ml4t.backtest.portfolio import Portfolio
 
 
 class Fill(NamedTuple):
-    """An execution, as it was: `position_after` and `cash_after` are those of its moment; `portfolio` is now."""
+    """An execution, as it was: `position_after` and `cash_after` are those of its moment; `portfolio` is now.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Once(Strategy):
+    ...     def on_start(self):
+    ...         self.broker.buy("SPX", 10)
+    ...     def on_fill(self, fill):
+    ...         print(fill.side.name, fill.quantity, fill.symbol, fill.position_after)
+    >>> _ = run(Once(), us_indices())
+    BUY 10.0 SPX 10.0
+    """
 
     fill_id: int
     order: Order
@@ -31,7 +42,18 @@ class Fill(NamedTuple):
 
 
 class OrderEvent(NamedTuple):
-    """A transition of an order, as it was: `order` is as it is now."""
+    """A transition of an order, as it was: `order` is as it is now.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Changed(Strategy):
+    ...     def on_start(self):
+    ...         self.broker.cancel(self.broker.buy("SPX", 10))
+    ...     def on_order(self, event):
+    ...         print(event.source.name, event.target.name, event.reason.name)
+    >>> _ = run(Changed(), us_indices())
+    CREATED CANCELLED CANCEL_REQUESTED
+    """
 
     order: Order
     time_ns: int
@@ -41,7 +63,19 @@ class OrderEvent(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """A row of the signals that has arrived."""
+    """A row of the signals that has arrived.
+
+    >>> import polars as pl
+    >>> from datetime import date
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Listens(Strategy):
+    ...     def on_signal(self, signal):
+    ...         print(signal.symbol, signal.values)
+    >>> signals = pl.DataFrame({"timestamp": [date(2010, 1, 5)], "symbol": ["SPX"], "score": [0.7]})
+    >>> _ = run(Listens(), us_indices(), signals=signals)
+    SPX {'score': 0.7}
+    """
 
     symbol: str | None
     event_ns: int

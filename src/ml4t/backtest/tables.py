@@ -68,7 +68,7 @@ class Streams(NamedTuple):
 
 
 class History(NamedTuple):
-    """What a strategy may see: symbol-major columns, filled as time passes, NaN beyond now."""
+    """What a strategy may see: symbol-major columns, filled as time passes, 0 beyond now."""
 
     source: F8  # flat, columns of every stream in the order of its rows, read-only
     value: F8  # flat, columns of every stream in the order of its series
@@ -342,11 +342,12 @@ class State(NamedTuple):
     JOURNAL,
     TRADES,
     TIMERS,
+    VALUED,  # fills that net and gross exposure know
     UNCHECKED,  # 1: something was appended since the room was last checked
     UNASSIGNED,  # live DAY orders that do not know their session yet
     OFFERS,  # symbols in the agenda
     CLOCK_SIZE,
-) = range(25)
+) = range(26)
 
 # rules: enums and counts that do not change during a run
 (

@@ -53,7 +53,8 @@ def load_information(source: object, rules: StreamRules, *, name: str, symbols: 
         column = table.role.get("arrival") or table.role["bar_end"]
         value = table.source.frame[column][row]
         raise table.error(f"{value} is before the event itself", "Correct the row.", row=row, column=column)
-    validation.note_oddities(rows, line.label, is_naive, rules, findings)
+    if arrival is None:  # with arrivals, the labels do not decide when a row is known
+        validation.note_oddities(rows, line.label, is_naive, rules, findings)
     return finished_stream(table, rows, symbols, line, zone=zone, findings=findings)
 
 

@@ -97,19 +97,29 @@ def excursion_entry(
         worst[r] = low if side[r] > 0.0 else high
 
 
+_INT, _FLOAT = types.intp, types.float64
+_INTS, _FLOATS = types.Array(types.int64, 1, "C"), types.Array(types.float64, 1, "C")
+ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
+    "advance": (advance_entry, _INT),
+    "submit": (submit_entry, *[_INT] * 4, *[_FLOAT] * 3, *[_INT] * 5),
+    "cancel": (cancel_entry, _INT, _INT),
+    "replace": (replace_entry, _INT, _INT, *[_FLOAT] * 3),
+    "timer": (timer_entry, *[_INT] * 4),
+    "inform": (inform_entry, _INT, _INT),
+    "window": (window_entry, *[_INT] * 5),
+    "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
+    "ema": (ema_entry, *[_INT] * 4, _FLOATS),
+}
+"""Name → function and the types of its arguments."""
+
+
 @cache
+def entry_point(name: str) -> Callable[..., Any]:
+    """The entry point of this name, compiled or loaded when it is first asked for."""
+    function, *arguments = ENTRY_POINTS[name]
+    return bind(function, *arguments)
+
+
 def functions() -> dict[str, Callable[..., Any]]:
-    """The entry points, compiled or loaded once per process."""
-    i, f = types.intp, types.float64
-    memory, rows = types.Array(f, 1, "C"), types.Array(types.int64, 1, "C")
-    return {
-        "advance": bind(advance_entry, i),
-        "submit": bind(submit_entry, i, i, i, i, f, f, f, i, i, i, i, i),
-        "cancel": bind(cancel_entry, i, i),
-        "replace": bind(replace_entry, i, i, f, f, f),
-        "timer": bind(timer_entry, i, i, i, i),
-        "inform": bind(inform_entry, i, i),
-        "window": bind(window_entry, i, i, i, i, i),
-        "excursion": bind(excursion_entry, i, rows, rows, memory, memory, memory, memory, memory),
-        "ema": bind(ema_entry, i, i, i, i, memory),
-    }
+    """Every entry point, compiled or loaded."""
+    return {name: entry_point(name) for name in ENTRY_POINTS}

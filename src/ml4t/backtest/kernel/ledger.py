@@ -15,6 +15,7 @@ from ml4t.backtest.tables import (
     POINTS,
     TRADES,
     UNCHECKED,
+    VALUED,
     State,
 )
 
@@ -22,7 +23,7 @@ NEARLY_FLAT = 1e-9  # relative to the larger of position and fill
 
 
 @inline
-def closing_snap(held: int, quantity: float) -> float:
+def closing_snap(held: float, quantity: float) -> float:
     """The fill's quantity, made exact where it leaves next to nothing of the position."""
     if held != 0.0 and abs(held + quantity) < NEARLY_FLAT * max(abs(held), abs(quantity)):
         return -held
@@ -209,6 +210,7 @@ def revalue(state: State) -> None:
         gross += abs(value)
     state.money[NET] = net
     state.money[GROSS] = gross
+    state.clock[VALUED] = state.clock[FILLS]
 
 
 @inline
@@ -231,7 +233,8 @@ def record_equity(state: State) -> None:
     """The equity point of this instant is written, stale marks are counted."""
     clock, curve = state.clock, state.curve
     point = clock[POINTS]
-    revalue(state)
+    if clock[VALUED] != clock[FILLS]:  # the same-close pass or an end rule filled something since the marks
+        revalue(state)
     for i in range(clock[HELD]):
         slot = state.held[i]
         row = state.market.row[state.positions.symbol[slot]]

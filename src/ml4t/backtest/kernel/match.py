@@ -4,14 +4,14 @@ The order between orders is always a key. `phased` and `queue` are the same roun
 """
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import OrderState, OrderType, PathRule, Reason, Schedule, Segment
+from ml4t.backtest.enums import OrderState, OrderType, PathRule, Reason, Schedule, Segment, Valuation
 from ml4t.backtest.kernel.admission import admitted_quantity
 from ml4t.backtest.kernel.cost import fill_commission, slipped
 from ml4t.backtest.kernel.ledger import book_fill, closing_snap
 from ml4t.backtest.kernel.orders import record_fill, record_trigger, resolve_quantity, transition
 from ml4t.backtest.kernel.quantity import is_resolved_at_fill, reducible, wanted_at_fill
 from ml4t.backtest.kernel.trigger import AFTER_CLOSE, AT_OPEN, IN_BAR, moment, waits_for_stop
-from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE, State
+from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE, VALUATION, State
 
 
 # ----------------------------------------------------------------------------------------------------------- one order
@@ -214,6 +214,17 @@ def offer(state: State, symbol: int, row: int, part: int) -> None:
         sift(state, place)
 
 
+@inline
+def renew_offers(state: State, part: int) -> None:
+    """Every symbol in the agenda has made its offer anew."""
+    agenda, n = state.agenda, state.clock[OFFERS]
+    state.clock[OFFERS] = 0
+    for i in range(n):  # the offers made so far stand before place i
+        symbol = agenda.heap[i]
+        agenda.place[symbol] = NONE
+        offer(state, symbol, agenda.row[symbol], part)
+
+
 @function(VOID, INT)
 def settle_offers(state: State, part: int) -> None:
     """Nothing in the agenda can fill any more."""
@@ -222,6 +233,9 @@ def settle_offers(state: State, part: int) -> None:
         symbol = agenda.heap[0]
         row = agenda.row[symbol]
         take(state, agenda.cell[symbol], row, agenda.segment[symbol], agenda.progress[symbol], agenda.price[symbol])
+        if state.rules[VALUATION] == Valuation.FILL_PRICE:  # a fill changes equity, and so the direction of any target
+            renew_offers(state, part)
+            continue
         choose(state, symbol, row, part)
         if agenda.cell[symbol] == NONE:
             withdraw(state, 0)

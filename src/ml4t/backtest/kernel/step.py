@@ -208,7 +208,7 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
             wakes = state.rules[WAKE_ON_BAR] != 0
         if clock[INFORMED] < state.information.row.shape[0]:
             wakes = reveal_information(state, timeline.information_first[k + 1]) or wakes
-    if clock[BAR_ENDED] != 0 and clock[HELD] > 0:
+    if clock[BAR_ENDED] != 0:
         revalue(state)
     clock[DUE] = 0
     while is_timer_due(state, now, DECISION_TIMER):
