@@ -154,16 +154,21 @@ class Engine:
             with _reporting(progress) as report:
                 self._drive(report)
             strategy.on_end()
-        except Exception as error:
+        except Exception as raised:
+            error: Exception = raised
+            if isinstance(raised, AttributeError) and raised.obj is strategy.data and raised.name:
+                error = strategy.data.unknown(raised.name)
             where = f"{type(strategy).__name__} at {self._clock.now.isoformat()} ({self._ended()})"
             partial = self._result(source, f"{type(error).__name__}: {error} in {where}")
             if isinstance(error, BacktestError):
                 error.add_note(f"in {where}")
                 error.result = partial
-                raise
+                if error is raised:
+                    raise
+                raise error from raised
             failure = StrategyError(f"{where} raised {type(error).__name__}: {error}")
             failure.result = partial
-            raise failure from error
+            raise failure from raised
         return self._result(source, None)
 
     # ------------------------------------------------------------------------------------------------------- the start

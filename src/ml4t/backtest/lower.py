@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.errors import ConfigError, nearest
 from ml4t.backtest.feed import Stream
+from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.tables import (
     ACCOUNT,
     ADMISSION,
@@ -169,29 +170,16 @@ def _money(config: BacktestConfig) -> NDArray[np.float64]:
     return money
 
 
-def merged(*parts: I8) -> tuple[I8, list[I8]]:
-    """The distinct times of several arrays, increasing, and for each (sorted) array where its rows of every instant begin.
-
-    A stable sort merges sorted parts in linear time, which a search for each time would not.
-    """
-    values = np.concatenate(parts)
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    is_new = np.concatenate(([True], ordered[1:] != ordered[:-1]))
-    instant = np.empty(len(values), np.int64)
-    instant[order] = np.cumsum(is_new) - 1
-    times = ordered[is_new]
-    ends = np.cumsum([len(part) for part in parts])
-    rows = [np.bincount(part, minlength=len(times)) for part in np.split(instant, ends[:-1])]
-    return times, [np.concatenate(([0], np.cumsum(count))) for count in rows]
-
-
 def _timeline(bars: Stream, arrivals: I8) -> Timeline:
-    order = np.arange(len(bars.start)) if len(bars.symbols) == 1 else np.lexsort((bars.symbol, bars.start))
-    time, (end_first, start_first, information_first) = merged(bars.end, bars.start[order], arrivals)
+    n, instants = len(bars.end), 2 * len(bars.end) + len(arrivals)
+    order = np.arange(n) if len(bars.symbols) == 1 else np.lexsort((bars.symbol, bars.start))
+    starts = bars.start if len(bars.symbols) == 1 else bars.start[order]
+    time, offsets = np.empty(instants, np.int64), [np.empty(instants + 1, np.int32) for _ in range(3)]
+    count = entry_point("merge")(bars.end, starts, arrivals, time, *offsets)
+    end_first, start_first, information_first = (offset[: count + 1] for offset in offsets)
     return frozen(
         Timeline,
-        time=time,
+        time=time[:count],
         end_first=end_first,
         start_first=start_first,
         start_row=order,

@@ -82,12 +82,16 @@ class MarketData:
     def _reader(self, field: str) -> Callable[..., Any]:
         """The method of one column of the bars; a closure, because it is called more than anything else."""
         numbers, begin, known = self._numbers, self._begin, self._known
+        plain: dict[str, int] = dict(numbers)  # an exact dictionary is faster than one with a message
         place, n, symbols = self._fields["bars"][field], len(self._bars.end), len(self.symbols)
         column = self._value[place * n : (place + 1) * n]
         latest = memoryview(self._handle.state.history.latest)[place * symbols : (place + 1) * symbols]
 
         def read(symbol: str, count: int | None = None) -> Any:
-            number = numbers[symbol]
+            try:
+                number = plain[symbol]
+            except KeyError:
+                number = numbers[symbol]  # says what there is
             if count is None:
                 return latest[number]
             if count.__class__ is not int or count < 1:
@@ -99,12 +103,10 @@ class MarketData:
         read.__doc__ = f"Last known {field} of a symbol (NaN before the first), or a read-only view of the last `count`, oldest first."
         return read
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        fields = self.__dict__.get("_fields")
-        known = [] if fields is None else list(fields["bars"])
-        raise UnknownFieldError(
+    def unknown(self, name: str) -> UnknownFieldError:
+        """The error for a column that is not there. (`__getattr__` would slow every other attribute down.)"""
+        known = self._fields["bars"]
+        return UnknownFieldError(
             f"The bars have no column {name!r}.{nearest(name, known)} There are {', '.join(known)}."
         )
 

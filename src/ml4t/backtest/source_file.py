@@ -4,7 +4,7 @@ import ast
 import hashlib
 import sysconfig
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -78,7 +78,12 @@ def _modules(parts: tuple[str, ...], folder: Path) -> Iterator[Path]:
             yield found
 
 
+@cache
+def installed_folders() -> frozenset[Path]:
+    """Where installed modules live."""
+    return frozenset(Path(sysconfig.get_path(key)).resolve() for key in ("purelib", "platlib", "stdlib"))
+
+
 def is_library(file: Path, folder: Path) -> bool:
     """Return whether the modules next to `file` are installed, or this engine: their versions are recorded instead."""
-    installed = {Path(sysconfig.get_path(key)).resolve() for key in ("purelib", "platlib", "stdlib")}
-    return folder in installed or PACKAGE in file.parents
+    return folder in installed_folders() or PACKAGE in file.parents

@@ -1,7 +1,7 @@
 """The one clock: the next instant, and the queue of timers (docs/semantics/time.md)."""
 
 from ml4t.backtest._jit import INT, VOID, function, inline
-from ml4t.backtest.tables import NEVER, NEXT, TIMERS, UNCHECKED, State, Timers
+from ml4t.backtest.tables import I4, I8, NEVER, NEXT, TIMERS, UNCHECKED, State, Timers
 
 # kinds of timers, in the order in which they are due within an instant
 DECISION_TIMER, EXPIRY_TIMER = 0, 1
@@ -78,3 +78,30 @@ def timeline_time(state: State) -> int:
     """The next instant of the timeline, NEVER after the last."""
     k = state.clock[NEXT]
     return state.timeline.time[k] if k < state.timeline.time.shape[0] else NEVER
+
+
+@inline
+def merge(ends: I8, starts: I8, arrivals: I8, time: I8, end_first: I4, start_first: I4, information_first: I4) -> int:
+    """The number of instants in three sorted streams; `time` and the offsets of `tables.Timeline` are filled as far."""
+    i, j, m, count = 0, 0, 0, 0
+    while True:
+        end_first[count] = i
+        start_first[count] = j
+        information_first[count] = m
+        now = NEVER
+        if i < ends.shape[0]:
+            now = ends[i]
+        if j < starts.shape[0]:
+            now = min(now, starts[j])
+        if m < arrivals.shape[0]:
+            now = min(now, arrivals[m])
+        if now == NEVER:
+            return count
+        while i < ends.shape[0] and ends[i] == now:
+            i += 1
+        while j < starts.shape[0] and starts[j] == now:
+            j += 1
+        while m < arrivals.shape[0] and arrivals[m] == now:
+            m += 1
+        time[count] = now
+        count += 1

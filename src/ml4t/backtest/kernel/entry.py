@@ -8,10 +8,10 @@ from numba import types
 
 from ml4t.backtest._jit import bind, borrow, entry
 from ml4t.backtest.kernel import indicator
-from ml4t.backtest.kernel.clock import push_timer
+from ml4t.backtest.kernel.clock import merge, push_timer
 from ml4t.backtest.kernel.request import change_order, place, withdraw_order
 from ml4t.backtest.kernel.step import advance, reveal_information
-from ml4t.backtest.tables import F8, I8
+from ml4t.backtest.tables import F8, I4, I8
 
 
 @entry
@@ -83,6 +83,14 @@ def ema_entry(key: Any, offset: int, last: int, n: int, memory: F8) -> float:
 
 
 @entry
+def merge_entry(
+    ends: I8, starts: I8, arrivals: I8, time: I8, end_first: I4, start_first: I4, information_first: I4
+) -> int:
+    """`kernel.clock.merge`."""
+    return merge(ends, starts, arrivals, time, end_first, start_first, information_first)
+
+
+@entry
 def excursion_entry(
     key: Any, first: I8, last: I8, entry_price: F8, exit_price: F8, side: F8, best: F8, worst: F8
 ) -> None:
@@ -98,7 +106,7 @@ def excursion_entry(
 
 
 _INT, _FLOAT = types.intp, types.float64
-_INTS, _FLOATS = types.Array(types.int64, 1, "C"), types.Array(types.float64, 1, "C")
+_INTS, _SHORTS, _FLOATS = (types.Array(dtype, 1, "C") for dtype in (types.int64, types.int32, types.float64))
 ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "advance": (advance_entry, _INT),
     "submit": (submit_entry, *[_INT] * 4, *[_FLOAT] * 3, *[_INT] * 5),
@@ -106,6 +114,7 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "replace": (replace_entry, _INT, _INT, *[_FLOAT] * 3),
     "timer": (timer_entry, *[_INT] * 4),
     "inform": (inform_entry, _INT, _INT),
+    "merge": (merge_entry, *[types.Array(types.int64, 1, "C", readonly=True)] * 3, _INTS, *[_SHORTS] * 3),
     "window": (window_entry, *[_INT] * 5),
     "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
     "ema": (ema_entry, *[_INT] * 4, _FLOATS),
