@@ -38,7 +38,10 @@ OWNERS: dict[str, str] = {
     "market.second_extreme": "kernel/match.py",
     # The counters belong to whoever writes what they count.
     **{f"clock.{n}": "kernel/step.py" for n in ("NOW", "NEXT", "CURRENT", "PHASE", "BAR_ENDED", "INFORMED", "DUE")},
-    **{f"clock.{n}": "kernel/ledger.py" for n in ("POINTS", "HELD", "LOTS", "FREE_LOT", "FILLS", "JOURNAL", "TRADES")},
+    **{
+        f"clock.{n}": "kernel/ledger.py"
+        for n in ("POINTS", "HELD", "LOTS", "FREE_LOT", "FILLS", "JOURNAL", "TRADES", "VALUED")
+    },
     **{f"clock.{n}": "kernel/orders.py" for n in ("LIVE", "FREE_CELL", "IDS", "CLOSED", "EVENTS", "UNASSIGNED")},
     "clock.BATCH": "kernel/request.py kernel/admission.py",
     "clock.TIMERS": "kernel/clock.py",

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba.core.errors import NumbaError
 
 import ml4t.backtest
 from fresh_process import python
@@ -201,28 +200,33 @@ def test_a_handle_takes_arrays_of_the_same_types() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        np.zeros(4, np.float32),
-        np.zeros(4, np.int64),
-        np.zeros((2, 2)),
-        np.zeros(8)[::2],  # not contiguous
-        np.zeros(4, ">f8"),  # of the other byte order
-        np.frombuffer(bytes(32)),  # read-only
-        [0.0],
+        pytest.param(np.zeros(4, np.float32), id="float32"),
+        pytest.param(np.zeros(4, np.int64), id="int64"),
+        pytest.param(np.zeros((2, 2)), id="matrix"),
+        pytest.param(np.zeros(8)[::2], id="not contiguous"),
+        pytest.param(np.zeros(4, ">f8"), id="other byte order"),
+        pytest.param(np.frombuffer(bytes(32)), id="read-only"),
+        pytest.param([0.0], id="list"),
     ],
-    ids=["float32", "int64", "matrix", "strided", "swapped", "read-only", "list"],
 )
 def test_a_handle_refuses_arrays_of_wrong_types(wrong: Any) -> None:
-    """The kernel would read foreign memory. The state stays what it was."""
+    """The kernel would read, or write, foreign memory. The state stays what it was."""
     handle = Handle(prototype())
     before = handle.state
-    with pytest.raises((TypeError, NumbaError), match=r"kernel was compiled for|Unsupported array dtype"):
+    with pytest.raises((TypeError, ValueError)):
         handle.replace(before._replace(cash=wrong))
     assert handle.state is before
 
 
+def test_the_error_says_what_the_kernel_wants() -> None:
+    handle = Handle(prototype())
+    with pytest.raises(TypeError, match=r"float32.*kernel was compiled for .*float64"):
+        handle.replace(handle.state._replace(cash=np.zeros(4, np.float32)))
+
+
 def test_a_handle_refuses_a_state_without_a_group() -> None:
     handle = Handle(prototype())
-    with pytest.raises(TypeError, match="kernel was compiled for"):
+    with pytest.raises((TypeError, ValueError)):
         handle.replace(tuple(handle.state)[:-1])
 
 

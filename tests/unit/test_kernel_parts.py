@@ -20,8 +20,8 @@ from numba import types
 from fresh_process import python
 from ml4t.backtest._jit import IS_COMPILED, Handle, bind, borrow
 from ml4t.backtest.enums import Schedule
-from ml4t.backtest.kernel import clock, cost, indicator, match, rounding
-from ml4t.backtest.kernel.trigger import NO_MOMENT, first_reach
+from ml4t.backtest.kernel import clock, cost, indicator, match, rounding, trigger
+from ml4t.backtest.kernel.trigger import NO_MOMENT
 from ml4t.backtest.tables import (
     CLOCK_SIZE,
     NONE,
@@ -49,6 +49,24 @@ INT, FLOAT = types.intp, types.float64
 def bound(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
     """A function that takes a handle's key first, compiled unless nothing is. Not cached: the cache does not know this file."""
     return bind(numba.njit(function), INT, *signature)
+
+
+def called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for Python to call: inlined functions have no entry of their own when compiled."""
+
+    def call(*arguments: Any) -> Any:
+        return function(*arguments)
+
+    return numba.njit(call) if IS_COMPILED else function  # type: ignore[no-any-return]
+
+
+towards_zero, on_tick, is_lot_multiple = map(
+    called, (rounding.towards_zero, rounding.on_tick, rounding.is_lot_multiple)
+)
+steps_down, steps_up = called(rounding.steps_down), called(rounding.steps_up)
+first_reach, merge = called(trigger.first_reach), called(clock.merge)
+mean, standard_deviation = called(indicator.mean), called(indicator.standard_deviation)
+minimum, maximum = called(indicator.minimum), called(indicator.maximum)
 
 
 def blank(**groups: Any) -> State:
@@ -82,7 +100,7 @@ def test_the_same_without_a_compiler() -> None:
     ],
 )
 def test_lots_go_towards_zero(quantity: float, lot: float, expected: float) -> None:
-    assert rounding.towards_zero(quantity, lot) == expected
+    assert towards_zero(quantity, lot) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,26 +116,26 @@ def test_lots_go_towards_zero(quantity: float, lot: float, expected: float) -> N
     ],
 )
 def test_prices_go_to_their_tick(price: float, tick: float, direction: int, expected: float) -> None:
-    assert rounding.on_tick(price, tick, direction) == expected
+    assert on_tick(price, tick, direction) == expected
 
 
 def test_no_price_stays_no_price() -> None:
-    assert math.isnan(rounding.on_tick(math.nan, 0.25, 1))
+    assert math.isnan(on_tick(math.nan, 0.25, 1))
 
 
 @MANY
 @given(steps=st.integers(0, 10**6), rest=st.floats(0.01, 0.99), step=st.sampled_from((1.0, 0.25, 0.1, 0.01, 100.0)))
 def test_between_steps_down_is_below_and_up_is_above(steps: int, rest: float, step: float) -> None:
     x = (steps + rest) * step
-    assert rounding.steps_down(x, step) == steps
-    assert rounding.steps_up(x, step) == steps + 1
+    assert steps_down(x, step) == steps
+    assert steps_up(x, step) == steps + 1
 
 
 @MANY
 @given(steps=st.integers(0, 10**6), step=st.sampled_from((1.0, 0.25, 0.1, 0.01, 1 / 3, 100.0)))
 def test_on_a_step_nothing_is_rounded(steps: int, step: float) -> None:
-    assert rounding.steps_down(steps * step, step) == steps == rounding.steps_up(steps * step, step)
-    assert rounding.is_lot_multiple(steps * step, step)
+    assert steps_down(steps * step, step) == steps == steps_up(steps * step, step)
+    assert is_lot_multiple(steps * step, step)
 
 
 # ------------------------------------------------------------------------------------------------------------- trigger
@@ -293,8 +311,26 @@ def test_timers_leave_in_the_order_of_time_kind_and_number(steps: list[tuple[int
         assert sorted(entries) == sorted(expected)
         assert all(entries[(i - 1) // 2] <= entries[i] for i in range(1, n))
         for now, kind in ((2, 0), (2, 1), (5, 1)):
-            is_due = bool(expected) and expected[0][0] <= now and expected[0][1] <= kind
+            is_due = bool(expected) and expected[0][0] <= now and expected[0][1] == kind
             assert bool(due(handle.key, now, kind)) == is_due
+
+
+TIMES = st.lists(st.integers(0, 12), max_size=12).map(sorted)
+
+
+@MANY
+@given(streams=st.tuples(TIMES, TIMES, TIMES))
+def test_sorted_streams_merge_into_one_timeline(streams: tuple[list[int], list[int], list[int]]) -> None:
+    """Instant k is one of the distinct times, and finds its rows of each stream at first[k]:first[k + 1]."""
+    arrays = [np.array(stream, np.int64) for stream in streams]
+    most = sum(map(len, streams))
+    time, firsts = np.zeros(most, np.int64), [np.zeros(most + 1, np.int32) for _ in streams]
+    count = merge(*arrays, time, *firsts)
+    assert time[:count].tolist() == sorted({value for stream in streams for value in stream})
+    for stream, first in zip(streams, firsts, strict=True):
+        rows = [stream[first[k] : first[k + 1]] for k in range(count)]
+        assert rows == [[value for value in stream if value == now] for now in time[:count]]
+        assert first[count] == len(stream)
 
 
 # -------------------------------------------------------------------------------------------------------------- agenda
@@ -359,14 +395,14 @@ def test_the_agenda_is_a_heap_by_segment_reduction_and_id(
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30))
 def test_indicators_of_the_engine_are_those_of_numpy(values: list[float]) -> None:
     column, n = np.array(values), len(values)
-    assert indicator.mean(column, 0, n) == pytest.approx(np.mean(column), rel=1e-9, abs=1e-6)
-    assert indicator.standard_deviation(column, 0, n) == pytest.approx(np.std(column, ddof=1), rel=1e-9, abs=1e-6)
-    assert indicator.minimum(column, 0, n) == min(values)
-    assert indicator.maximum(column, 0, n) == max(values)
+    assert mean(column, 0, n) == pytest.approx(np.mean(column), rel=1e-9, abs=1e-6)
+    assert standard_deviation(column, 0, n) == pytest.approx(np.std(column, ddof=1), rel=1e-9, abs=1e-6)
+    assert minimum(column, 0, n) == min(values)
+    assert maximum(column, 0, n) == max(values)
 
 
 def test_every_function_here_is_the_kernel_s_own() -> None:
     """Guards against a test that calls a copy: the functions live in the package that is tested."""
-    for function in (rounding.on_tick, first_reach, indicator.mean):
+    for function in (rounding.on_tick, trigger.first_reach, indicator.mean):
         plain = getattr(function, "py_func", function)
         assert "ml4t/backtest/kernel" in Path(inspect.getfile(plain)).as_posix()

@@ -285,7 +285,7 @@ def arrays_of(value: Any) -> Iterator[np.ndarray]:
 def define_state(prototype: Any) -> None:
     """Fixes what compiled code finds behind a handle's address. Called once, by `tables`."""
     global _layout  # noqa: PLW0603  one layout a process, as there is one kernel
-    _layout = [(a.dtype, a.ndim, a.flags.c_contiguous) for a in arrays_of(prototype)]
+    _layout = [(a.dtype, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays_of(prototype)]
     place = count()
     for name, part in zip(prototype._fields, prototype, strict=True):
         if isinstance(part, np.ndarray):
@@ -309,7 +309,7 @@ class Handle:
 
     def replace(self, state: Any) -> None:
         """Point at these arrays from now on. Between calls only. Raises TypeError where one has another type than the kernel expects."""
-        found = [(a.dtype, a.ndim, a.flags.c_contiguous) for a in arrays_of(state)]
+        found = [(a.dtype, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays_of(state)]
         if found != _layout:
             wrong = next(i for i, (a, b) in enumerate(zip(found, _layout, strict=True)) if a != b)
             raise TypeError(

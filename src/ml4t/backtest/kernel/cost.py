@@ -1,5 +1,7 @@
 """What a fill costs: slippage, then commission on the slipped price (docs/semantics/costs.md)."""
 
+import math
+
 from ml4t.backtest._jit import inline
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.tables import State
@@ -30,7 +32,9 @@ def commission(state: State, symbol: int, quantity: float, value: float) -> floa
     while value > tiers.up_to[tier]:
         tier += 1
     amount = costs.fixed[symbol] + costs.per_unit[symbol] * quantity + tiers.rate[tier] * value
-    return min(max(amount, costs.minimum[symbol]), costs.cap_rate[symbol] * value)
+    amount = max(amount, costs.minimum[symbol])
+    cap_rate = costs.cap_rate[symbol]
+    return min(amount, cap_rate * value) if cap_rate < math.inf else amount  # a value of 0 times no cap is NaN
 
 
 @inline
