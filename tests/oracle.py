@@ -266,7 +266,10 @@ class Simulation:
             "target_percent": lambda: amount * equity / unit,
         }[sizing]()
         held = self.positions[symbol].quantity if sizing.startswith("target") else ZERO
-        return self.whole_lots(symbol, lots) - held
+        units = self.whole_lots(symbol, lots)
+        if held != 0 and abs(units - held) < NEAR * max(abs(units), abs(held)):
+            return ZERO
+        return units - held
 
     def whole_lots(self, symbol: str, quantity: Decimal) -> Decimal:
         """Towards zero; a number of lots within 1e-9 of an integer counts as that integer."""
@@ -381,12 +384,18 @@ class Simulation:
 
         if fits(abs(quantity)):
             return quantity, reason
-        reason = "insufficient_margin" if self.is_margin else "insufficient_cash"
-        if self.rejects_shortfall(order):
-            return ZERO, reason
+        short = "insufficient_margin" if self.is_margin else "insufficient_cash"
         lot = self.instrument(order.symbol, "lot_size", 1.0)
         if lot == 0:
-            return sign(quantity) * self.largest_fraction(order, abs(quantity), reference, fits), reason
+            size = self.largest_fraction(order, abs(quantity), reference, fits)
+            if size >= abs(quantity) * (1 - NEAR):
+                return sign(quantity) * size, reason
+            if self.rejects_shortfall(order) or size <= NEAR * abs(wanted):
+                return ZERO, short
+            return sign(quantity) * size, short
+        reason = short
+        if self.rejects_shortfall(order):
+            return ZERO, reason
         size = abs(self.whole_lots(order.symbol, quantity))
         while size > 0 and not fits(size):
             size -= lot
@@ -602,7 +611,7 @@ class Simulation:
         if quantity == 0:
             return self.transition(order, "rejected", reason, time)
         self.book(order, quantity, moment, time)
-        if quantity == wanted:
+        if abs(quantity - wanted) <= NEAR * abs(wanted):
             return self.transition(order, "filled", "executed", time)
         self.transition(order, "partially_filled", "executed", time)
         # Choice: what a reduce-only order has left over is cancelled at once, for there is nothing to reduce any more.

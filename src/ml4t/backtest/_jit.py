@@ -62,6 +62,8 @@ def cache_root() -> Path:
     root = os.environ.get("ML4T_BACKTEST_CACHE") or platformdirs.user_cache_dir("ml4t-backtest", appauthor=False)
     path = Path(root)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and path.stat().st_uid == os.getuid():
+        path.chmod(0o700)  # it may have been made by hand
     return path
 
 
@@ -107,7 +109,7 @@ class _DigestCache(FunctionCache):  # type: ignore[misc]
 
 
 def inline(f: F) -> F:
-    """Compile f as part of its caller: no call, no cache entry of its own. Python itself calls `f.py_func`."""
+    """Compile f as part of its caller: no call, no cache entry, and no wrapper for Python to call (wrap it in `numba.njit`)."""
     return cast(
         "F", numba.njit(forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(f)
     )

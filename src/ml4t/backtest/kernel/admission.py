@@ -9,7 +9,7 @@ from ml4t.backtest.kernel.cost import commission, fill_commission
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.orders import record_reserve, transition
 from ml4t.backtest.kernel.quantity import is_explicit, is_resolved_at_fill, reducible
-from ml4t.backtest.kernel.rounding import is_lot_multiple, steps_down
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, is_lot_multiple, steps_down
 from ml4t.backtest.tables import (
     ACCOUNT,
     ADMISSION,
@@ -99,8 +99,12 @@ def admitted_quantity(state: State, cell: int, quantity: float, price: float, re
             reason = Reason.SHORT_NOT_ALLOWED
             taken = -max(held, 0.0) if cuts else 0.0
     if taken != 0.0 and not is_affordable(state, cell, taken, price, reference):
-        reason = shortage(state)
-        taken = largest_affordable(state, cell, taken, price, reference) if cuts else 0.0
+        largest = largest_affordable(state, cell, taken, price, reference)
+        if abs(largest) < abs(taken) * (1.0 - NEARLY_WHOLE):  # less than that is rounding dust, and no cut
+            reason = shortage(state)
+            if not cuts or abs(largest) <= NEARLY_WHOLE * abs(quantity):
+                largest = 0.0
+        taken = largest
     return taken, reason
 
 

@@ -9,7 +9,7 @@ from ml4t.backtest.kernel.admission import admitted_quantity
 from ml4t.backtest.kernel.cost import fill_commission, slipped
 from ml4t.backtest.kernel.ledger import book_fill, closing_snap
 from ml4t.backtest.kernel.orders import record_fill, record_trigger, resolve_quantity, transition
-from ml4t.backtest.kernel.quantity import is_resolved_at_fill, reducible, wanted_at_fill
+from ml4t.backtest.kernel.quantity import has_no_side, is_resolved_at_fill, reducible, wanted_at_fill
 from ml4t.backtest.kernel.trigger import AFTER_CLOSE, AT_OPEN, IN_BAR, moment, waits_for_stop
 from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE, VALUATION, State
 
@@ -24,7 +24,8 @@ def fill(state: State, cell: int, row: int, segment: int, reference: float) -> N
     nothing, short = Reason.NOTHING_TO_TRADE, Reason.NONE
     if terms.reduce_only[cell] != 0:
         reduced = reducible(state, slot, quantity)
-        nothing = Reason.NOTHING_TO_REDUCE
+        if quantity != 0.0 or state.positions.quantity[slot] == 0.0:
+            nothing = Reason.NOTHING_TO_REDUCE
         if reduced != quantity:
             short = Reason.NOTHING_TO_REDUCE
         quantity = reduced
@@ -42,7 +43,7 @@ def fill(state: State, cell: int, row: int, segment: int, reference: float) -> N
     if taken == 0.0:
         transition(state, cell, time, OrderState.REJECTED, reason, NONE)
         return
-    if taken != quantity:
+    if reason != Reason.NONE:
         short = reason
     commission = fill_commission(state, cell, taken, price)
     value = abs(taken) * price * state.instruments.multiplier[symbol]
@@ -161,8 +162,8 @@ def withdraw(state: State, place: int) -> None:
 def is_opening(state: State, cell: int, price: float) -> int:
     """1 where the order's direction is not against the position as it is now, else 0."""
     held = state.positions.quantity[state.orders.slot[cell]]
-    direction = 1.0 * state.orders.side[cell]
-    if is_resolved_at_fill(state, state.orders.sizing[cell]):
+    direction, sizing = 1.0 * state.orders.side[cell], state.orders.sizing[cell]
+    if has_no_side(state, sizing):
         direction = wanted_at_fill(state, cell, price)
     return 0 if held * direction < 0.0 else 1
 

@@ -5,7 +5,7 @@ import math
 from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import Sizing, Valuation
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
-from ml4t.backtest.kernel.rounding import towards_zero
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, towards_zero
 from ml4t.backtest.tables import HELD, NET, VALUATION, State
 
 
@@ -27,6 +27,12 @@ def is_resolved_at_fill(state: State, sizing: int) -> bool:
     if sizing == Sizing.CLOSE:
         return True
     return sizing != Sizing.QUANTITY and state.rules[VALUATION] == Valuation.FILL_PRICE
+
+
+@inline
+def has_no_side(state: State, sizing: int) -> bool:
+    """Whether even the direction of an order is known only when it fills."""
+    return sizing == Sizing.CLOSE or (is_target(sizing) and is_resolved_at_fill(state, sizing))
 
 
 @inline
@@ -64,6 +70,13 @@ def equity_at(state: State, slot: int, price: float) -> float:
 
 
 @inline
+def difference(units: float, held: float) -> float:
+    """What is missing to a target position; rounding dust is nothing."""
+    missing = units - held
+    return 0.0 if abs(missing) < NEARLY_WHOLE * max(abs(units), abs(held)) else missing
+
+
+@inline
 def wanted(
     state: State, sizing: int, side: int, request: float, symbol: int, slot: int, price: float, total: float
 ) -> float:
@@ -75,13 +88,13 @@ def wanted(
     if sizing == Sizing.CLOSE:
         return -held
     if sizing == Sizing.TARGET_QUANTITY:
-        return towards_zero(request, lot) - held
+        return difference(towards_zero(request, lot), held)
     value = request
     if sizing == Sizing.PERCENT or sizing == Sizing.TARGET_PERCENT:
         value = request * total
     units = towards_zero(value / (price * state.instruments.multiplier[symbol]), lot)
     if is_target(sizing):
-        return units - held
+        return difference(units, held)
     return side * units
 
 
