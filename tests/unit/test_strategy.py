@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml4t.backtest import ConfigError, Fill, OrderError, OrderEvent, Signal, Strategy, StrategyError, run
+from ml4t.backtest import ConfigError, Engine, Fill, OrderError, OrderEvent, Signal, Strategy, StrategyError, run
 from ml4t.backtest.datasets import us_indices
 
 INDICES = us_indices()
@@ -480,3 +480,29 @@ def test_an_interrupt_is_not_swallowed() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(Stop(), bars(2))
+
+
+def test_time_starts_with_the_first_bar_whatever_arrived_before() -> None:
+    """A signal of the year before is known at the start, is no decision, and no instant lies before the first bar."""
+    signals = pl.DataFrame(
+        {"timestamp": [datetime(1998, 6, 1), datetime(1999, 1, 20)], "symbol": ["SPX", "SPX"], "score": [1.0, 2.0]}
+    )
+
+    class Listen(Strategy):
+        def on_start(self) -> None:
+            self.seen = [("start", self.clock.now.year, self.data.signal("SPX", "score"))]
+
+        def on_signal(self, signal: Signal) -> None:
+            self.seen.append(("signal", self.clock.now.year, signal.values["score"]))
+
+    engine = Engine(strategy := Listen(), us_indices().head(60), signals=signals)
+    engine.run()
+    assert strategy.seen == [("start", 1999, 1.0), ("signal", 1999, 2.0)]
+    assert engine.state.timeline.time[0] == engine.bars.start[0]
+
+
+def test_an_engine_runs_once() -> None:
+    engine = Engine(Strategy(), us_indices().head(10))
+    engine.run()
+    with pytest.raises(StrategyError, match="Build another one"):
+        engine.run()

@@ -141,6 +141,8 @@ class Engine:
 
     def run(self, progress: bool | Progress = False) -> Result:
         """Every decision is made and the result is there. Once for each engine."""
+        if self._notes.has_begun:
+            raise StrategyError("This engine has run. Build another one; the result of the first stays what it is.")
         strategy = self.strategy
         strategy.data = MarketData(self._handle, self.bars, self.streams)
         strategy.broker = self._broker

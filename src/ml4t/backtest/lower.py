@@ -97,7 +97,7 @@ def lower(
     clock[PHASE] = DECIDED  # what on_start asked for is admitted first
     clock[UNCHECKED] = 1
     clock[FREE_CELL] = clock[FREE_LOT] = NONE
-    timeline = _timeline(bars, arrivals)
+    timeline = _timeline(bars, np.maximum(arrivals, clock[NOW]))  # time starts with the first bar
     state = State(
         clock=clock,
         rules=_rules(config, keep_history),
