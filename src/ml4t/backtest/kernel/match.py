@@ -191,16 +191,15 @@ def choose(state: State, symbol: int, row: int, part: int) -> None:
     agenda.row[symbol] = row
     cell = state.market.oldest[symbol]
     while cell != NONE:
-        if state.orders.state[cell] != OrderState.CREATED:
-            segment, progress, price = moment(state, cell, row, part)
-            if segment >= 0:
-                opens = is_opening(state, cell, price)
-                if is_better(state, symbol, cell, segment, progress, opens):
-                    agenda.cell[symbol] = cell
-                    agenda.segment[symbol] = segment
-                    agenda.progress[symbol] = progress
-                    agenda.price[symbol] = price
-                    agenda.opens[symbol] = opens
+        segment, progress, price = moment(state, cell, row, part)
+        if segment >= 0:
+            opens = is_opening(state, cell, price)
+            if is_better(state, symbol, cell, segment, progress, opens):
+                agenda.cell[symbol] = cell
+                agenda.segment[symbol] = segment
+                agenda.progress[symbol] = progress
+                agenda.price[symbol] = price
+                agenda.opens[symbol] = opens
         cell = state.links.after[cell]
 
 
