@@ -37,7 +37,10 @@ OWNERS: dict[str, str] = {
     "market.first_extreme": "kernel/match.py",
     "market.second_extreme": "kernel/match.py",
     # The counters belong to whoever writes what they count.
-    **{f"clock.{n}": "kernel/step.py" for n in ("NOW", "NEXT", "CURRENT", "PHASE", "BAR_ENDED", "INFORMED", "DUE")},
+    **{
+        f"clock.{n}": "kernel/step.py"
+        for n in ("NOW", "NEXT", "CURRENT", "PHASE", "BAR_ENDED", "REVEALED", "INFORMED", "DUE")
+    },
     **{
         f"clock.{n}": "kernel/ledger.py"
         for n in ("POINTS", "HELD", "LOTS", "FREE_LOT", "FILLS", "JOURNAL", "TRADES", "VALUED")
@@ -149,7 +152,7 @@ SEEDED = {
     "a view": ("m = memoryview(state.positions.realized)\n    m[0] = 1.0", {"positions.realized"}),
     "swapped": ("c = state.cash\n    c[0], c[1] = c[1], c[0]", {"cash"}),
     "a counter": ("clock = state.clock\n    clock[LIVE] -= 1", {"clock.LIVE"}),
-    "a method": ("state.curve.equity.fill(0.0)", {"curve.equity"}),
+    "a method": ("state.curve.cash.fill(0.0)", {"curve.cash"}),
     "a function": ("np.copyto(state.places, 0)", {"places"}),
     "an output": ("np.add(a, b, out=state.cash)", {"cash"}),
     "a table replaced": ("handle.replace(state._replace(cash=c))", {"cash"}),

@@ -20,13 +20,21 @@ import llvmlite.binding
 import numba
 import numpy as np
 import platformdirs
+from llvmlite import ir
 from numba import config, typeof
 from numba.core import cgutils, types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.datamodel import models, register_default
 from numba.core.imputils import lower_builtin, lower_getattr, lower_getattr_generic
-from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
-from numba.extending import intrinsic
+from numba.core.typing.templates import (
+    AbstractTemplate,
+    AttributeTemplate,
+    infer_getattr,
+    infer_global,
+    make_concrete_template,
+    signature,
+)
+from numba.extending import intrinsic, typeof_impl
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -135,9 +143,35 @@ def function(result: Any, *arguments: Any) -> Callable[[F], F]:
             return f
         symbol = f"ml4t_backtest_{DIGEST}_{f.__module__.rpartition('.')[2]}_{f.__name__}"
         _units.append((symbol, _cached(f, no_cpython_wrapper=True), (_STATE, *arguments)))
-        return cast("F", types.ExternalFunction(symbol, result(_STATE, *arguments)))
+        return cast("F", _Unit(symbol, result(_STATE, *arguments)))
 
     return decorate
+
+
+class _Unit:
+    """What the name of a unit stands for in compiled code: a symbol to call.
+
+    The callee is marked as cold, so that its calls lie outside the straight line of code that every bar runs through.
+    """
+
+    def __init__(self, symbol: str, result: Any) -> None:
+        self.type = types.Function(make_concrete_template(symbol, symbol, [result]))
+
+        @lower_builtin(symbol, *result.args)
+        def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            kind = ir.FunctionType(
+                ir.VoidType() if sig.return_type == VOID else context.get_value_type(sig.return_type),
+                [context.get_value_type(argument) for argument in sig.args],
+            )
+            unit = cgutils.get_or_insert_function(builder.module, kind, symbol)
+            unit.attributes.add("cold")
+            returned = builder.call(unit, args)
+            return context.get_dummy_value() if sig.return_type == VOID else returned
+
+
+@typeof_impl.register(_Unit)
+def _typeof_unit(unit: _Unit, context: Any) -> Any:  # noqa: ARG001
+    return unit.type
 
 
 _units: list[tuple[str, Any, tuple[Any, ...]]] = []

@@ -154,16 +154,17 @@ def equity(state: State, bars: Stream, initial: float) -> pl.DataFrame:
     n, c = int(state.clock[POINTS]), state.curve
     ends = np.flatnonzero(np.diff(state.timeline.end_first))[:n]
     last = state.timeline.end_first[ends + 1] - 1
-    peak = np.maximum(np.maximum.accumulate(c.equity[:n]), initial) if n else c.equity[:0]
+    value = c.cash[:n] + c.net[:n]
+    peak = np.maximum(np.maximum.accumulate(value), initial) if n else value
     return pl.DataFrame(
         [
             times(state.timeline.time[ends]),
             pl.Series("session", bars.session[last], pl.Int32).cast(pl.Date),
             pl.Series("cash", c.cash[:n], pl.Float64),
-            pl.Series("equity", c.equity[:n], pl.Float64),
+            pl.Series("equity", value, pl.Float64),
             pl.Series("net_exposure", c.net[:n], pl.Float64),
             pl.Series("gross_exposure", c.gross[:n], pl.Float64),
-            pl.Series("drawdown", c.equity[:n] / peak - 1.0, pl.Float64),
+            pl.Series("drawdown", value / peak - 1.0, pl.Float64),
         ]
     )
 

@@ -175,8 +175,7 @@ class Journal(NamedTuple):
 class Curve(NamedTuple):
     """The equity points, one for each instant at which an execution bar ends."""
 
-    cash: F8  # [P]
-    equity: F8  # [P]
+    cash: F8  # [P]; equity is cash + net
     net: F8  # [P] Σ position value
     gross: F8  # [P] Σ |position value|
 
@@ -327,6 +326,7 @@ class State(NamedTuple):
     PHASE,  # BEGIN or DECIDED
     BAR_ENDED,  # 1: an execution bar ended now
     POINTS,  # equity points
+    REVEALED,  # bars that are in the history
     INFORMED,  # information rows that are visible
     DUE,
     BATCH,
@@ -347,7 +347,7 @@ class State(NamedTuple):
     UNASSIGNED,  # live DAY orders that do not know their session yet
     OFFERS,  # symbols in the agenda
     CLOCK_SIZE,
-) = range(26)
+) = range(27)
 
 # rules: enums and counts that do not change during a run
 (

@@ -1,6 +1,6 @@
 """The only writer of cash, positions, lots, trades, fills and journal (docs/semantics/ledger.md)."""
 
-from ml4t.backtest._jit import FLOAT, INT, function, inline
+from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
 from ml4t.backtest.enums import JournalCause
 from ml4t.backtest.tables import (
     FILLS,
@@ -199,7 +199,7 @@ def book_fill(
     return fill
 
 
-@inline
+@function(VOID)
 def revalue(state: State) -> None:
     """Net and gross exposure are the sums over all positions at their marks, exactly."""
     net = 0.0
@@ -228,21 +228,26 @@ def equity(state: State) -> float:
     return total_cash(state) + state.money[NET]
 
 
+@function(VOID)
+def count_stale_marks(state: State) -> None:
+    """Every held position whose mark is older than now has one stale mark more."""
+    for i in range(state.clock[HELD]):
+        slot = state.held[i]
+        row = state.market.row[state.positions.symbol[slot]]
+        if row == NONE or state.bars.end[row] < state.clock[NOW]:
+            state.positions.stale_marks[slot] += 1
+
+
 @inline
 def record_equity(state: State) -> None:
     """The equity point of this instant is written, stale marks are counted."""
     clock, curve = state.clock, state.curve
     point = clock[POINTS]
-    if clock[VALUED] != clock[FILLS]:  # the same-close pass or an end rule filled something since the marks
+    if clock[VALUED] != clock[FILLS]:  # something was filled since the marks
         revalue(state)
-    for i in range(clock[HELD]):
-        slot = state.held[i]
-        row = state.market.row[state.positions.symbol[slot]]
-        if row == NONE or state.bars.end[row] < clock[NOW]:
-            state.positions.stale_marks[slot] += 1
-    cash = total_cash(state)
-    curve.cash[point] = cash
-    curve.equity[point] = cash + state.money[NET]
+    if clock[HELD] > 0:
+        count_stale_marks(state)
+    curve.cash[point] = total_cash(state)
     curve.net[point] = state.money[NET]
     curve.gross[point] = state.money[GROSS]
     clock[POINTS] = point + 1

@@ -96,7 +96,7 @@ def is_high_first(state: State, symbol: int, row: int) -> bool:
     return worst_is_high == (rule == PathRule.WORST_FIRST)
 
 
-@inline
+@function(VOID, INT, INT)
 def resolve_path(state: State, symbol: int, row: int) -> None:
     """The order of the bar's extremes is known."""
     market, high, low = state.market, state.bars.high[row], state.bars.low[row]
@@ -203,7 +203,7 @@ def choose(state: State, symbol: int, row: int, part: int) -> None:
         cell = state.links.after[cell]
 
 
-@inline
+@function(VOID, INT, INT, INT)
 def offer(state: State, symbol: int, row: int, part: int) -> None:
     """The symbol is in the agenda if an order of it can fill."""
     choose(state, symbol, row, part)
@@ -250,12 +250,14 @@ def match_opens(state: State, first: int, last: int) -> None:
     bars, market = state.bars, state.market
     if state.rules[SCHEDULE] == Schedule.QUEUE:
         return
+    is_met = False
     for i in range(first, last):
         row = state.timeline.start_row[i]
         symbol = bars.symbol[row]
         if bars.open[row] <= market.below[symbol] or bars.open[row] >= market.above[symbol]:
             offer(state, symbol, row, AT_OPEN)
-    if state.clock[OFFERS] > 0:
+            is_met = True
+    if is_met:
         settle_offers(state, AT_OPEN)
 
 
@@ -263,12 +265,14 @@ def match_opens(state: State, first: int, last: int) -> None:
 def match_bars(state: State, first: int, last: int) -> None:
     """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is `queue`)."""
     bars, market = state.bars, state.market
+    is_met = False
     for row in range(first, last):
         symbol = bars.symbol[row]
         if bars.low[row] <= market.below[symbol] or bars.high[row] >= market.above[symbol]:
             resolve_path(state, symbol, row)
             offer(state, symbol, row, IN_BAR)
-    if state.clock[OFFERS] > 0:
+            is_met = True
+    if is_met:
         settle_offers(state, IN_BAR)
 
 

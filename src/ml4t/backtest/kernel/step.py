@@ -36,6 +36,7 @@ from ml4t.backtest.tables import (
     DUE,
     END_OF_DATA,
     END_OF_RUN,
+    FILLS,
     HELD,
     INFORMED,
     KEEP_HISTORY,
@@ -47,18 +48,20 @@ from ml4t.backtest.tables import (
     NOW,
     PHASE,
     POINTS,
+    REVEALED,
     TIMERS,
     UNASSIGNED,
     UNCHECKED,
     UNSET,
     VALUATION,
+    VALUED,
     WAKE_ON_BAR,
     WARMUP,
     State,
 )
 
 # what `advance` returns
-READY, DONE, GROW = 0, 1, 2
+READY, DONE, GROW, UNDECIDED = 0, 1, 2, 3
 
 NAN = float("nan")
 
@@ -71,20 +74,23 @@ def reveal(state: State, symbol: int, column: int, at: int, value: float) -> Non
     state.history.latest[column * state.market.mark.shape[0] + symbol] = value
 
 
-@inline
-def reveal_bar(state: State, row: int) -> None:
-    """A bar that ended is the newest row of its symbol's history."""
+@function(VOID)
+def reveal_bars(state: State) -> None:
+    """The bars that have ended are the newest rows of their symbols' histories."""
     bars, history, streams = state.bars, state.history, state.streams
-    symbol = bars.symbol[row]
-    at = history.known[symbol]
-    reveal(state, symbol, 0, at, bars.open[row])
-    reveal(state, symbol, 1, at, bars.high[row])
-    reveal(state, symbol, 2, at, bars.low[row])
-    reveal(state, symbol, 3, at, bars.close[row])
-    reveal(state, symbol, 4, at, bars.volume[row])
-    for c in range(streams.columns[0]):
-        reveal(state, symbol, 5 + c, at, history.source[streams.source_first[0] + c * bars.symbol.shape[0] + row])
-    history.known[symbol] = at + 1
+    last = state.timeline.end_first[state.clock[NEXT]]
+    for row in range(state.clock[REVEALED], last):
+        symbol = bars.symbol[row]
+        at = history.known[symbol]
+        reveal(state, symbol, 0, at, bars.open[row])
+        reveal(state, symbol, 1, at, bars.high[row])
+        reveal(state, symbol, 2, at, bars.low[row])
+        reveal(state, symbol, 3, at, bars.close[row])
+        reveal(state, symbol, 4, at, bars.volume[row])
+        for c in range(streams.columns[0]):
+            reveal(state, symbol, 5 + c, at, history.source[streams.source_first[0] + c * bars.symbol.shape[0] + row])
+        history.known[symbol] = at + 1
+    state.clock[REVEALED] = last
 
 
 @function(INT, INT)
@@ -143,7 +149,7 @@ def close_out(state: State, slot: int, origin: int) -> None:
     fill(state, cell, state.market.row[symbol], Segment.AFTER_CLOSE, state.market.mark[symbol])
 
 
-@inline
+@function(VOID, INT, INT)
 def end_positions(state: State, first: int, last: int) -> None:
     """Positions whose symbol, or whose run, ends with these bars are closed where the end rules say so."""
     rules, positions = state.rules, state.positions
@@ -156,6 +162,17 @@ def end_positions(state: State, first: int, last: int) -> None:
         for slot in range(positions.quantity.shape[0]):
             if positions.quantity[slot] != 0.0:
                 close_out(state, slot, Origin.END_OF_RUN)
+
+
+@function(INT, INT)
+def gather_due(state: State, now: int) -> bool:
+    """The schedules that are due now are known. Whether there are any."""
+    n = 0
+    while is_timer_due(state, now, DECISION_TIMER):
+        state.due[n] = pop_timer(state)
+        n += 1
+    state.clock[DUE] = n
+    return n > 0
 
 
 @function(VOID)
@@ -189,32 +206,27 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
     """Steps 1 to 4 and the first half of 5. Whether the strategy is to decide."""
     clock, timeline = state.clock, state.timeline
     clock[NOW] = now
-    clock[BAR_ENDED] = 0
-    clock[CURRENT] = NONE
-    wakes = False
+    k, ended, wakes = NONE, 0, False
     if on_timeline:
         k = clock[NEXT]
-        clock[CURRENT] = k
         clock[NEXT] = k + 1
         first, last = timeline.end_first[k], timeline.end_first[k + 1]
         if last > first:
             if clock[LIVE] > 0:
                 match_bars(state, first, last)
             for row in range(first, last):
-                if state.rules[KEEP_HISTORY] != 0:
-                    reveal_bar(state, row)
                 mark_close(state, row)
-            clock[BAR_ENDED] = 1
+            ended = 1
             wakes = state.rules[WAKE_ON_BAR] != 0
         if clock[INFORMED] < state.information.row.shape[0]:
             wakes = reveal_information(state, timeline.information_first[k + 1]) or wakes
-    if clock[BAR_ENDED] != 0:
+    clock[CURRENT] = k
+    clock[BAR_ENDED] = ended
+    if ended != 0 and (clock[HELD] > 0 or clock[VALUED] != clock[FILLS]):
         revalue(state)
     clock[DUE] = 0
-    while is_timer_due(state, now, DECISION_TIMER):
-        state.due[clock[DUE]] = pop_timer(state)
-        clock[DUE] += 1
-        wakes = True
+    if clock[TIMERS] > 0:
+        wakes = gather_due(state, now) or wakes
     return wakes and clock[POINTS] >= state.rules[WARMUP]
 
 
@@ -244,17 +256,22 @@ def finish_instant(state: State) -> None:
 def advance(state: State) -> int:
     """The state at the next decision: READY. DONE at the end of the timeline; GROW where tables need room first, nothing consumed."""
     clock = state.clock
-    while True:
+    phase, answer = clock[PHASE], UNDECIDED
+    while answer == UNDECIDED:
         if clock[UNCHECKED] != 0 and not has_room(state, 0):
-            return GROW
-        if clock[PHASE] == DECIDED:
+            answer = GROW
+        elif phase == DECIDED:
             finish_instant(state)
-            clock[PHASE] = BEGIN
-            continue
-        instant, timer = timeline_time(state), timer_time(state)
-        if instant == NEVER:
-            return DONE
-        wakes = begin_instant(state, min(instant, timer), instant <= timer)
-        clock[PHASE] = DECIDED
-        if wakes:
-            return READY
+            phase = BEGIN
+        else:
+            instant, timer = timeline_time(state), timer_time(state)
+            if instant == NEVER:
+                answer = DONE
+            else:
+                phase = DECIDED
+                if begin_instant(state, min(instant, timer), instant <= timer):
+                    answer = READY
+    clock[PHASE] = phase
+    if answer != GROW and state.rules[KEEP_HISTORY] != 0:  # only now can anyone look
+        reveal_bars(state)
+    return answer
