@@ -8,7 +8,23 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from cases import DAY, EPOCH, HOUR, TICK, Bar, Cancel, Case, Replace, Request, Submit, random_case, random_config
+from cases import (
+    DAY,
+    EPOCH,
+    HOUR,
+    TICK,
+    Bar,
+    Cancel,
+    CancelAll,
+    Case,
+    Link,
+    Replace,
+    Request,
+    Submit,
+    random_case,
+    random_config,
+)
+from random_bars import dressed
 
 Draw = Any
 """What Hypothesis passes to a composite strategy."""
@@ -43,6 +59,18 @@ METHODS = st.sampled_from(
         "order_target_percent",
     )
 )
+CHANGES = st.sampled_from(("submit",) * 6 + ("child", "child", "link", "cancel", "cancel", "replace", "cancel_all"))
+TRIGGERS = st.sampled_from(("stop", "stop", "touch", "trail"))
+DISTANCES = st.integers(1, 8).map(lambda ticks: {"amount": ticks * TICK})
+EXITS = st.fixed_dictionaries(
+    {"stop_loss": DISTANCES},
+    optional={
+        "take_profit": DISTANCES,
+        "trailing_stop": DISTANCES,
+        "break_even": DISTANCES,
+        "max_bars": st.integers(1, 3),
+    },
+)
 PER_DAY = 4
 
 
@@ -51,9 +79,11 @@ def cases(draw: Draw, config: dict[str, dict[str, Any]] | None = None) -> Case:
     """A case; `config` fixes fields of its sections."""
     universe = draw(st.permutations(["A", "B", "C"][: draw(st.integers(1, 3))]))
     bars = [bar for symbol in universe for bar in draw(walks(symbol))]
-    settings = random_config(draw(st.randoms(use_true_random=False)), universe)
+    rng = draw(st.randoms(use_true_random=False))
+    settings = random_config(rng, universe, rich=draw(st.booleans()))
     for section, fields in (config or {}).items():
         settings[section] = {**settings.get(section, {}), **fields}
+    bars = dressed(rng, bars, settings, scarce="participation" in settings["fills"], events=False)
     return Case(bars, universe, settings, draw(scripts(bars, universe, settings)))
 
 
@@ -101,14 +131,20 @@ def requests(
     draw: Draw, universe: list[str], last: dict[str, Bar], now: int, submitted: list[Submit], config: dict[str, Any]
 ) -> Request:
     """A request at a time at which these bars were the last of their symbols."""
-    change = (
-        draw(st.sampled_from(("submit", "submit", "submit", "submit", "cancel", "replace"))) if submitted else "submit"
-    )
+    change = draw(CHANGES) if submitted else "submit"
     if change == "submit":
         return draw(submissions(universe, last, now, config))
+    if change == "cancel_all":
+        return CancelAll(draw(st.sampled_from((None, *universe))))
     nth = draw(st.integers(0, len(submitted) - 1))
+    if change == "link":
+        return Link(tuple({nth, draw(st.integers(0, len(submitted) - 1))}))
+    if change == "child" and submitted[nth].method in ("buy", "sell"):
+        return draw(children(nth, submitted[nth]))
     kwargs = submitted[nth].kwargs
-    fields = {name: kwargs[name] + draw(TICKS) * TICK for name in ("limit", "stop") if name in kwargs}
+    fields = {
+        name: kwargs[name] + draw(TICKS) * TICK for name in ("limit", "stop") if isinstance(kwargs.get(name), float)
+    }
     if "quantity" in kwargs and draw(st.booleans()):
         fields["quantity"] = draw(QUANTITIES)
     return Replace(nth, fields) if change == "replace" and fields else Cancel(nth)
@@ -125,16 +161,50 @@ def submissions(draw: Draw, universe: list[str], last: dict[str, Bar], now: int,
     kwargs = draw(amounts(method, symbol in last, config))
     price = last[symbol].close if symbol in last else 100.0
     if not (method.startswith("order_target") and config["orders"]["valuation"] == "fill_price"):
-        kind = draw(st.sampled_from(("market", "limit", "stop", "stop_limit")))
-        kwargs |= {name: price + draw(TICKS) * TICK for name in ("limit", "stop") if name in kind}
-    tif = draw(st.sampled_from(("GTC", "DAY", "GTD")))
-    if tif != "GTC":
-        kwargs["tif"] = tif
-    if tif == "GTD":
-        kwargs["until"] = now + draw(st.sampled_from((HOUR, HOUR // 2, 20 * HOUR)))
+        kwargs |= draw(prices(price))
+    kwargs |= draw(lives(now, waits=not {"stop", "touch", "trail"}.isdisjoint(kwargs)))
+    if method == "buy" and draw(MISSING):
+        return Submit(method, symbol, {**kwargs, **draw(EXITS)})
     if method in ("buy", "sell") and draw(st.booleans()) and draw(st.booleans()):
         kwargs["reduce_only"] = True
     return Submit(method, symbol, kwargs)
+
+
+@st.composite
+def children(draw: Draw, nth: int, parent: Submit) -> Submit:
+    """A child on the other side, at prices relative to the parent's fill."""
+    kwargs: dict[str, Any] = {"parent": nth, "fraction": draw(st.sampled_from((1.0, 0.5)))}
+    kind = draw(st.sampled_from(("market", "limit", "stop", "trail")))
+    way = draw(TICKS) * TICK
+    if kind == "trail":
+        kwargs["trail"] = draw(DISTANCES)
+    elif kind != "market":
+        kwargs[kind] = {"amount": way, "of": draw(st.sampled_from(("fill", "average")))}
+    return Submit("sell" if parent.method == "buy" else "buy", parent.symbol, kwargs)
+
+
+@st.composite
+def prices(draw: Draw, price: float) -> dict[str, Any]:
+    """What the order waits for, near this price."""
+    kind = draw(st.sampled_from(("market", "limit", "trigger", "both")))
+    kwargs: dict[str, Any] = {}
+    if kind in ("trigger", "both"):
+        trigger = draw(TRIGGERS)
+        kwargs[trigger] = draw(DISTANCES) if trigger == "trail" else price + draw(TICKS) * TICK
+        if draw(MISSING):
+            kwargs["activation"] = price + draw(TICKS) * TICK
+    if kind in ("limit", "both"):
+        kwargs["limit"] = price + draw(TICKS) * TICK
+    return kwargs
+
+
+@st.composite
+def lives(draw: Draw, now: int, *, waits: bool) -> dict[str, Any]:
+    """A time in force with what belongs to it."""
+    tif = draw(st.sampled_from(("GTC", "GTC", "DAY", "GTD", "BARS", *(() if waits else ("IOC", "FOK", "OPG", "CLS")))))
+    if tif == "GTD":
+        return {"tif": tif, "until": now + draw(st.sampled_from((HOUR, HOUR // 2, 20 * HOUR)))}
+    return {"GTC": {}, "BARS": {"tif": tif, "bars": draw(st.integers(1, 3))}}.get(tif, {"tif": tif})
 
 
 @st.composite

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from cases import Bar
 
 ZERO = Decimal(0)
 FINAL = ("filled", "cancelled", "expired", "rejected")
+LIVE = ("accepted", "triggered", "partially_filled")
+
+OPEN, CLOSE, AFTER_CLOSE = 0, 10**9, 10**9 + 1
+"""Legs of a bar; between the open and the close lie those of its path, numbered from 1."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Moment:
     """Where on a bar something happens. `level` is what was reached, None for a market order."""
 
-    segment: int
+    leg: int
     progress: Decimal
     price: Decimal
     level: Decimal | None = None
     kind: str = "market"
 
 
-@dataclass
+@dataclass(frozen=True)
+class Trail:
+    """How a trailing stop follows its watermark: at a distance, or at a rate of it; along the path, or with closes only."""
+
+    distance: Decimal
+    is_rate: bool
+    ratchet: str = "path"
+
+
+@dataclass(eq=False)
 class Order:
     id: int
     symbol: str
@@ -33,20 +47,85 @@ class Order:
     tif: str
     quantity: Decimal | None  # None: not known before the fill
     amount: Decimal | None
-    limit: Decimal | None
-    stop: Decimal | None
-    reduce_only: bool
     submitted_at: int
     eligible_from: int
-    expires_at: int | None
+
+    # prices: a number, or an offset that is not resolved yet
+    trigger: str = "none"  # none, stop, touch, trail
+    limit: Decimal | None = None
+    stop: Decimal | None = None  # of the trigger; of a trail what it is now
+    activation: Decimal | None = None
+    offsets: dict[str, dict[str, Any]] = field(default_factory=dict)  # limit, stop, activation
+    trail: Trail | None = None
+    watermark: Decimal | None = None
+    mark_at_submission: Decimal | None = None
+    is_inexact: bool = False  # a price of it is the result of arithmetic that float64 rounds
+
+    # terms
+    reduce_only: bool = False
+    post_only: bool = False
+    expires_at: int | None = None
+    bars: int | None = None  # of tif BARS
+    delay: int = 0  # bars
+    bars_before: int = 0  # bars of its symbol that had ended when it was submitted, or replaced
+
+    # links
+    parent: Order | None = None
+    fraction: Decimal = Decimal(1)
+    fraction_before: Decimal = ZERO  # of the rungs of a ladder before its own
+    is_exit: bool = False
+    ring: list[Order] = field(default_factory=list)
+
+    # progress
     state: str = "created"
     reason: str = "submitted"
     closed_at: int | None = None
+    accepted_at: int | None = None
+    cancel_at: int | None = None
+    is_active: bool = True
+    is_triggered: bool = False
+    since: tuple[Bar, Moment] | None = None  # where on a bar its present stage began
+    first_bar: int | None = None  # number of the bar of its first meeting
+    last_bar: int | None = None  # number of the last bar of BARS
+    idle_on: Bar | None = None  # the bar on which it does not fill any more
+    ahead: Decimal = ZERO  # units before it in the queue at its limit
+    ahead_on: Bar | None = None  # the bar that has taken its share off already
     filled: Decimal = ZERO
+    resolved: Decimal | None = None  # the quantity of an order that did not know it before its first fill
     value: Decimal = ZERO
     commission: Decimal = ZERO
     reserved: Decimal = ZERO
-    trigger: tuple[Bar, Moment] | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def has_limit(self) -> bool:
+        return self.type in ("limit", "stop_limit", "limit_if_touched", "trailing_stop_limit")
+
+    @property
+    def is_market(self) -> bool:
+        """It is a market order, or has become one by its trigger."""
+        return not self.has_limit and (self.trigger == "none" or self.is_triggered)
+
+    @property
+    def may_grow(self) -> bool:
+        """Further fills of its parent may add to its quantity."""
+        return self.sizing == "parent" and self.parent is not None and not self.parent.is_final
+
+    @property
+    def left(self) -> Decimal | None:
+        """What is not filled yet; None while it is not known."""
+        quantity = self.quantity if self.quantity is not None else self.resolved
+        if quantity is None:
+            return None
+        left = quantity - self.filled
+        return left if left > Decimal("1e-9") * quantity else ZERO
 
 
 @dataclass

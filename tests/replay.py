@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from cases import Case, Replace, Submit
-from ml4t.backtest import BacktestConfig, Engine, Strategy
+from cases import COLUMNS, Bar, Case
+from ml4t.backtest import BacktestConfig, Engine
 from outcome import FINAL, Outcome
 from scripted import Scripted
+from scripted_request import Script
 
 TOLERANCE = 1e-9
 UTC = dt.UTC
@@ -27,7 +28,9 @@ def replay(case: Case) -> Any:
 
 def engine(case: Case, data: pl.DataFrame | None = None) -> Engine:
     """The engine that is about to run the case, on its own bars or on `data`."""
-    return Engine(strategy(case), frame(case) if data is None else data, BacktestConfig.load(config(case)))
+    rows = frame(case) if data is None else data
+    finer = bar_frame(case.finer) if case.finer else None
+    return Engine(strategy(case), rows, BacktestConfig.load(config(case)), finer=finer)
 
 
 def config(case: Case) -> dict[str, Any]:
@@ -40,51 +43,28 @@ def config(case: Case) -> dict[str, Any]:
 def frame(case: Case) -> pl.DataFrame:
     """Bars as a user would hand them over: dates for session labels, else explicit starts and ends."""
     bars = sorted(case.bars, key=lambda bar: (bar.start, case.universe.index(bar.symbol)))
-    columns: dict[str, Any] = {
-        "symbol": [bar.symbol for bar in bars],
-        **{name: [getattr(bar, name) for bar in bars] for name in ("open", "high", "low", "close", "volume")},
-    }
-    start = pl.Series([bar.start for bar in bars]).cast(pl.Datetime("ns", "UTC"))
+    rows = bar_frame(bars)
     if case.label == "session":
-        return pl.DataFrame({"timestamp": start.dt.date(), **columns})
-    end = pl.Series([bar.end for bar in bars]).cast(pl.Datetime("ns", "UTC"))
-    return pl.DataFrame({"timestamp": start, "bar_start": start, "bar_end": end, **columns})
+        return rows.drop("bar_start", "bar_end").with_columns(pl.col("timestamp").dt.date())
+    return rows
+
+
+def bar_frame(bars: list[Bar]) -> pl.DataFrame:
+    """Bars with starts and ends; the columns that some of them have."""
+    names = ["open", "high", "low", "close", "volume"]
+    names += [name for name in COLUMNS if any(getattr(bar, name) is not None for bar in bars)]
+    start, end = (
+        pl.Series([getattr(bar, name) for bar in bars]).cast(pl.Datetime("ns", "UTC")) for name in ("start", "end")
+    )
+    prices = {name: pl.Series([getattr(bar, name) for bar in bars], dtype=pl.Float64) for name in names}
+    prices = {name: values.fill_null(0.0 if name == "halted" else float("nan")) for name, values in prices.items()}
+    symbols = [bar.symbol for bar in bars]
+    return pl.DataFrame({"timestamp": start, "symbol": symbols, **prices, "bar_start": start, "bar_end": end})
 
 
 def strategy(case: Case) -> Scripted:
     """Asks for what the case's script says."""
-    submitted: list[Any] = []
-    decisions: list[int] = []
-
-    def decide(self: Strategy) -> None:
-        for request in case.script.get(len(decisions), []):
-            if isinstance(request, Submit):
-                submitted.append(_submit(self.broker, request))
-                continue
-            order = submitted[request.nth]
-            if order is None or _name(order.state) in FINAL:
-                continue
-            if not isinstance(request, Replace):
-                self.broker.cancel(order)
-            elif not ("stop" in request.fields and _name(order.state) == "triggered"):
-                self.broker.replace(order, **request.fields)
-        decisions.append(1)
-
-    return Scripted(decide)
-
-
-def _submit(broker: Any, request: Submit) -> Any:
-    kwargs = dict(request.kwargs)
-    if "until" in kwargs:
-        seconds, rest = divmod(kwargs["until"], 1_000_000_000)
-        kwargs["until"] = dt.datetime.fromtimestamp(seconds, UTC) + dt.timedelta(microseconds=rest // 1000)
-    if "target" in kwargs:
-        return getattr(broker, request.method)(request.symbol, kwargs.pop("target"), **kwargs)
-    return getattr(broker, request.method)(request.symbol, **kwargs)
-
-
-def _name(state: Any) -> str:
-    return str(getattr(state, "name", state)).lower()
+    return Scripted(Script(case.script).decide)
 
 
 def differences(outcome: Outcome, result: Any) -> list[str]:
@@ -150,8 +130,8 @@ def _orders(outcome: Outcome, rows: list[dict[str, Any]]) -> list[str]:
         }
         if order.limit is not None:
             want["limit"] = order.limit
-        if order.stop is not None:
-            want["stop"] = order.stop
+        if order.stop is not None and (order.trail is None or order.is_triggered or order.state not in FINAL):
+            want["stop"] = order.stop  # where a trailing stop was when it was cancelled inside a bar, no page says
         if order.state in FINAL:
             want["reason"] = order.reason
         if order.quantity is not None:  # others have neither side nor quantity before their fill

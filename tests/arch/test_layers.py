@@ -16,7 +16,8 @@ WRONG = {
     "an upward import": ("layers", '  "strategy",\n', ""),
     "a module nobody placed": ("layers", '  "datasets | models', '  "models'),
     "a layer too low": ("layers", '  "errors",\n]', '  "errors",\n  "engine",\n]'),
-    "neighbours that know each other": ("kernel", '  "match",\n  "admission",\n', '  "match | admission",\n'),
+    "neighbours that know each other": ("kernel", '  "group",\n  "terms",\n', '  "match | admission",\n'),
+    "a part of the lowering that nobody placed": ("lowering", '  "state",\n', ""),
     "frames in the arithmetic": (
         "arithmetic",
         '"ml4t.backtest.tables"]',

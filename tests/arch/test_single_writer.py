@@ -11,14 +11,34 @@ from ml4t.backtest import tables
 from ml4t.backtest.tables import State
 from state_stores import Store, across, stores
 
-INPUT = {"bars", "timeline", "information", "streams", "instruments", "costs", "tiers"}
+INPUT = {
+    *(
+        "bars",
+        "finer",
+        "conditions",
+        "ticket",
+        "columns",
+        "share",
+        "timeline",
+        "information",
+        "streams",
+        "instruments",
+        "costs",
+        "tiers",
+    ),
+}
 
 LEDGER = "cash positions held lots trades fills aftermath journal curve money"
-ORDERS = "orders terms progress links closed_orders closed_terms closed_progress places events"
+ORDERS = "closed_orders closed_terms closed_progress places events following"
 
 OWNERS: dict[str, str] = {
     **dict.fromkeys(LEDGER.split(), "kernel/ledger.py"),
     **dict.fromkeys(ORDERS.split(), "kernel/orders.py"),
+    # A live order: the book, what it asks for and what became of it, and the groups.
+    "orders": "kernel/orders.py kernel/terms.py",
+    "terms": "kernel/orders.py kernel/terms.py kernel/group.py",
+    "progress": "kernel/orders.py kernel/terms.py",
+    "links": "kernel/orders.py kernel/group.py",
     "agenda": "kernel/match.py",
     "timers": "kernel/clock.py",
     "history": "kernel/step.py",
@@ -34,8 +54,9 @@ OWNERS: dict[str, str] = {
     "market.above": "kernel/orders.py",
     "market.oldest": "kernel/orders.py",
     "market.newest": "kernel/orders.py",
-    "market.first_extreme": "kernel/match.py",
-    "market.second_extreme": "kernel/match.py",
+    "market.worst_is_high": "kernel/match.py",
+    "market.allowance_row": "kernel/volume.py",
+    "market.allowance": "kernel/volume.py",
     # The counters belong to whoever writes what they count.
     **{
         f"clock.{n}": "kernel/step.py"
@@ -43,9 +64,13 @@ OWNERS: dict[str, str] = {
     },
     **{
         f"clock.{n}": "kernel/ledger.py"
-        for n in ("POINTS", "HELD", "LOTS", "FREE_LOT", "FILLS", "JOURNAL", "TRADES", "VALUED")
+        for n in ("POINTS", "HELD", "LOTS", "FREE_LOT", "FILLS", "JOURNAL", "TRADES", "VALUED", "MONTH")
     },
-    **{f"clock.{n}": "kernel/orders.py" for n in ("LIVE", "FREE_CELL", "IDS", "CLOSED", "EVENTS", "UNASSIGNED")},
+    **{f"clock.{n}": "kernel/orders.py" for n in ("LIVE", "FREE_CELL", "IDS", "CLOSED", "EVENTS")},
+    **{f"clock.{n}": "kernel/orders.py kernel/terms.py" for n in ("UNASSIGNED", "TRAILING", "COUNTED")},
+    **{f"clock.{n}": "kernel/orders.py kernel/group.py" for n in ("LINKED", "FOLLOWING")},
+    **{f"clock.{n}": "kernel/cost.py" for n in ("FAULT", "FAULT_ORDER", "FAULT_TIME")},
+    "clock.SPILLED": "kernel/group.py kernel/match.py",
     "clock.BATCH": "kernel/request.py kernel/admission.py",
     "clock.TIMERS": "kernel/clock.py",
     "clock.OFFERS": "kernel/match.py",
@@ -55,14 +80,16 @@ OWNERS: dict[str, str] = {
 
 # Outside the kernel nothing is written but these, before the run or between two calls of the kernel.
 OUTSIDE_THE_KERNEL = {
-    ("lower.py", "lower", "links.after"),  # a new state: its cells are free
-    ("lower.py", "lower", "lots.next"),
-    ("tables.py", "grow", "*"),  # the same tables with more room ...
-    ("tables.py", "grow", "clock.*"),  # ... whose new cells are free
+    ("lower/state.py", "lower", "links.after"),  # a new state: its cells are free
+    ("lower/state.py", "lower", "lots.next"),
+    ("allocation.py", "grow", "*"),  # the same tables with more room ...
+    ("allocation.py", "grow", "clock.*"),  # ... whose new cells are free
     ("engine.py", "__init__", "rules.WARMUP"),  # rules that depend on the strategy
     ("engine.py", "__init__", "rules.WAKE_ON_BAR"),
+    ("engine.py", "__init__", "rules.*"),  # the addresses of the user's models
     ("engine.py", "_start", "needs"),  # room for the schedules of on_start
     ("engine.py", "_start", "due"),
+    ("desk.py", "_write", "ticket"),  # rare terms, as arguments of the next request
 }
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from invariants import account, ledger, order, price
+from invariants import account, group, ledger, order, price, volume
 from observation import Observation
 
 INVARIANTS: tuple[Callable[[Observation], None], ...] = (
     *ledger.INVARIANTS,
     *account.INVARIANTS,
     *order.INVARIANTS,
+    *group.INVARIANTS,
     *price.INVARIANTS,
+    *volume.INVARIANTS,
 )

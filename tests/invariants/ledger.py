@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import pytest
 
+from case import Bar
 from observation import Observation
 
 
@@ -16,12 +17,13 @@ def equity_is_cash_and_positions(run: Observation) -> None:
         held, marks = defaultdict(float), {}
         for bar in run.bars:
             if bar.end <= time:
-                marks[bar.symbol] = (bar.end, 0, bar.close)
+                marks[bar.symbol] = (bar.end, 0, mark_of(run, bar))
         for n, fill in enumerate(run.fills):
             # A fill of this instant is in unless it is one at the open, which follows the point.
             if fill["happened"] < time or (fill["happened"] == time and (run.is_queue or not fill["at_open"])):
                 held[fill["symbol"]] += fill["signed"]
-                mark = (fill["happened"], -1 if fill["segment"] != "open" or run.is_queue else n + 1)
+                is_after_mark = fill["segment"] == "after_close" or (fill["at_open"] and not run.is_queue)
+                mark = (fill["happened"], n + 1 if is_after_mark else -1)
                 if marks.get(fill["symbol"], (-1, 0))[:2] < mark:
                     marks[fill["symbol"]] = (*mark, fill["reference_price"])
         values = [
@@ -30,6 +32,24 @@ def equity_is_cash_and_positions(run: Observation) -> None:
         assert point["equity"] == point["cash"] + point["net_exposure"]
         assert point["net_exposure"] == pytest.approx(sum(values), rel=1e-12, abs=1e-6)
         assert point["gross_exposure"] == pytest.approx(sum(map(abs, values)), rel=1e-12, abs=1e-6)
+
+
+def mark_of(run: Observation, bar: Bar) -> float:
+    """The price at which the bar's symbol is marked when it ends: `account.mark`."""
+    rule = run.case.config["account"].get("mark", "last")
+    if rule == "last":
+        return bar.close
+    held = 0.0
+    for fill in run.fills:
+        is_of_next_bar = fill["at_open"] and not run.is_queue
+        is_later = fill["happened"] > bar.end or (
+            fill["happened"] == bar.end and (is_of_next_bar or fill["segment"] == "after_close")
+        )
+        if fill["symbol"] == bar.symbol and not is_later:
+            held += fill["signed"]
+    if rule == "mid" or held == 0:
+        return (bar.bid + bar.ask) / 2
+    return bar.bid if held > 0 else bar.ask
 
 
 def cash_is_initial_and_journal(run: Observation) -> None:

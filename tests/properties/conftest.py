@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cases import random_case
+from ml4t.backtest._jit import IS_COMPILED
 from observation import Observation, observe
 
-CORPUS = 400
+CORPUS = 1200 if IS_COMPILED else 200
 
 
 @pytest.fixture(scope="session")

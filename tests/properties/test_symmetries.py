@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import replay
-from cases import Case, Replace, Request, Submit, random_case
+from cases import Bar, Case, Replace, Request, Submit, random_case
 from drawn_cases import EFFORT, cases, seeded_cases
 from ml4t.backtest import BacktestConfig, Engine
-from ml4t.backtest.tables import FREE_CELL, FREE_LOT, GROWABLE, NONE, link_free
+from ml4t.backtest.allocation import link_free
+from ml4t.backtest.tables import FREE_CELL, FREE_LOT, GROWABLE, NONE
 
 ALL_CASES = st.one_of(cases(), seeded_cases())
 Frames = dict[str, pl.DataFrame]
@@ -43,11 +44,13 @@ def renamed(case: Case) -> Case:
         own = {NAMES[symbol]: value for symbol, value in config[section].get("symbols", {}).items()}
         config[section] = {**config[section], **({"symbols": own} if own else {})}
     script: dict[int, list[Request]] = {
-        n: [dataclasses.replace(r, symbol=NAMES[r.symbol]) if isinstance(r, Submit) else r for r in requests]
+        n: [dataclasses.replace(r, symbol=NAMES[r.symbol]) if getattr(r, "symbol", None) else r for r in requests]
         for n, requests in case.script.items()
     }
-    bars = [dataclasses.replace(bar, symbol=NAMES[bar.symbol]) for bar in case.bars]
-    return Case(bars, [NAMES[symbol] for symbol in case.universe], config, script, case.label)
+    bars, finer = (
+        [dataclasses.replace(bar, symbol=NAMES[bar.symbol]) for bar in each] for each in (case.bars, case.finer)
+    )
+    return Case(bars, [NAMES[symbol] for symbol in case.universe], config, script, case.label, finer)
 
 
 @EFFORT
@@ -73,12 +76,13 @@ def test_the_order_of_rows_does_not_matter_when_they_are_to_be_sorted(case: Case
 # -------------------------------------------------------------------------------------------------------------- money
 MONEY = {
     "fills": ("price", "reference_price", "commission", "slippage", "cash_after"),
-    "orders": ("limit", "stop", "average_fill_price", "commission"),
+    "orders": ("limit", "stop", "activation", "trail_amount", "average_fill_price", "commission"),
     "trades": ("entry_price", "exit_price", "gross_pnl", "commission", "slippage", "pnl", "mfe", "mae"),
     "positions": ("average_price", "mark", "value", "unrealized_pnl", "realized_pnl"),
     "equity": ("cash", "equity", "net_exposure", "gross_exposure"),
     "journal": ("amount",),
 }
+PRICES = ("open", "high", "low", "close", "bid", "ask", "open_bid", "open_ask", "vwap", "limit_up", "limit_down")
 MONEY_SETTINGS = {"cash", "tick_size", "fixed", "per_share", "minimum", "amount", "up_to"}
 
 
@@ -91,10 +95,25 @@ def scaled_settings(value: Any, factor: float, name: str = "") -> Any:
     return value * factor if name in MONEY_SETTINGS else value
 
 
+def scaled_term(value: Any, factor: float, is_money: bool) -> Any:
+    """A price, or the amount of an offset, times the factor; rates are what they were."""
+    if isinstance(value, list):  # a ladder
+        return [(scaled_term(level, factor, is_money), fraction) for level, fraction in value]
+    if isinstance(value, dict):
+        return {key: inner * factor if key == "amount" else inner for key, inner in value.items()}
+    return value * factor if is_money else value
+
+
+def scaled_bar(bar: Bar, factor: float) -> Bar:
+    given = {name: getattr(bar, name) for name in PRICES}
+    return dataclasses.replace(bar, **{name: price * factor for name, price in given.items() if price is not None})
+
+
 def scaled_request(request: Request, factor: float) -> Request:
     if isinstance(request, Submit):
-        money = {"limit", "stop", "value"} | ({"target"} if request.method == "order_target_value" else set())
-        kwargs = {name: value * factor if name in money else value for name, value in request.kwargs.items()}
+        money = {"limit", "stop", "touch", "activation", "value"}
+        money |= {"target"} if request.method == "order_target_value" else set()
+        kwargs = {name: scaled_term(value, factor, name in money) for name, value in request.kwargs.items()}
         return dataclasses.replace(request, kwargs=kwargs)
     if isinstance(request, Replace):
         fields = {name: value * (1 if name == "quantity" else factor) for name, value in request.fields.items()}
@@ -106,18 +125,23 @@ def scaled_request(request: Request, factor: float) -> Request:
 @given(case=ALL_CASES, factor=st.sampled_from((2.0, 0.5, 1024.0, 2.0**-20)))
 def test_another_unit_of_money_scales_money_only(case: Case, factor: float) -> None:
     """By a power of two, which changes no rounding."""
-    prices = ("open", "high", "low", "close")
     other = Case(
-        [dataclasses.replace(bar, **{name: getattr(bar, name) * factor for name in prices}) for bar in case.bars],
+        [scaled_bar(bar, factor) for bar in case.bars],
         case.universe,
         scaled_settings(case.config, factor),
         {n: [scaled_request(request, factor) for request in requests] for n, requests in case.script.items()},
         case.label,
+        [scaled_bar(bar, factor) for bar in case.finer],
     )
     expected = {
         name: frame.with_columns(pl.col(column) * factor for column in MONEY.get(name, ()))
         for name, frame in frames_of(case).items()
     }
+    offsets = {name: f"{name}_basis" for name in ("limit", "stop", "activation")}
+    expected["orders"] = expected["orders"].with_columns(
+        pl.when(pl.col(basis).str.ends_with("_rate")).then(pl.col(name) / factor).otherwise(pl.col(name)).alias(name)
+        for name, basis in offsets.items()
+    )
     assert_same(frames_of(other), expected)
 
 
@@ -125,7 +149,8 @@ def test_another_unit_of_money_scales_money_only(case: Case, factor: float) -> N
 def engine_with(case: Case, **orders: int) -> Engine:
     config = replay.config(case)
     config["orders"] = {**config.get("orders", {}), **orders}
-    return Engine(replay.strategy(case), replay.frame(case), BacktestConfig.load(config))
+    finer = replay.bar_frame(case.finer) if case.finer else None
+    return Engine(replay.strategy(case), replay.frame(case), BacktestConfig.load(config), finer=finer)
 
 
 def shrink(engine: Engine) -> None:

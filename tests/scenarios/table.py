@@ -79,6 +79,10 @@ def replace(order: int, **terms: Any) -> Ask:
     return Ask("replace", (order,), terms)
 
 
+def oco(*orders: int) -> Ask:
+    return Ask("oco", orders, {})
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What is asked at minute n is asked before the open of bar n, or inside bar n − ½ by a signal; at 0 in `on_start`."""

@@ -18,7 +18,7 @@ import pytest
 from ml4t.backtest import BacktestConfig, BacktestError, Engine, Strategy
 from ml4t.backtest.config import config_json_schema
 from ml4t.backtest.source import load_strategy
-from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, close, frame, minute, sell
+from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, cancel, close, frame, minute, sell
 
 # ------------------------------------------------------------------------------------------------------------ the walk
 
@@ -147,9 +147,24 @@ class BuyAll(Strategy):
                 self.broker.buy(name, 10)
 
 
+class BuyLate(Strategy):
+    """Buys 10 when five days are known."""
+
+    def on_bar(self) -> None:
+        if self.data.count("A") == 5:
+            self.broker.buy("A", 10)
+
+
 def scores(first: datetime, score: float = 5.0, gap: int = 60) -> pl.DataFrame:
     """Two rows of a stream, `gap` seconds apart."""
     return pl.DataFrame({"timestamp": [first, first + timedelta(seconds=gap)], "score": [score, score]})
+
+
+def halves(*prices: tuple[float, float, float, float]) -> pl.DataFrame:
+    """The two halves of bar 1 as finer bars."""
+    columns = dict(zip(("open", "high", "low", "close"), map(list, zip(*prices, strict=True)), strict=True))
+    times = {"bar_start": [minute(1), minute(1.5)], "bar_end": [minute(1.5), minute(2)]}
+    return pl.DataFrame(times | {"symbol": ["A", "A"]} | columns)
 
 
 FILES = {
@@ -157,6 +172,10 @@ FILES = {
     "dearer.parquet": frame([(p + 1, q + 1, r + 1, s + 1) for p, q, r, s in BARS]),
     "early.parquet": scores(minute(0)),
     "late.parquet": scores(minute(1)),
+    "cheap.csv": pl.DataFrame({"symbol": ["A"], "rate": [0.001]}),
+    "dear.csv": pl.DataFrame({"symbol": ["A"], "rate": [0.002]}),
+    "low_first.parquet": halves((101, 101, 95, 96), (96, 106, 96, 102)),
+    "high_first.parquet": halves((101, 106, 101, 105), (105, 105, 95, 102)),
 }
 STRATEGIES = """
 from ml4t.backtest import Strategy
@@ -204,6 +223,15 @@ def commission(kind: str, **terms: Any) -> dict[str, Any]:
     return {"costs.commission": {"kind": kind, **terms}}
 
 
+def daily(kind: str, **terms: Any) -> dict[str, Any]:
+    return {"costs.slippage": {"kind": kind, **terms}}
+
+
+# Closes of six days; the days 3 and 4 are known when the last one begins
+SWINGS = labelled([date(2024, 3, 4 + n) for n in range(6)], [(p, p, p, p) for p in (100, 110, 100, 105, 100, 100)])
+RESTING = {0: [buy(10, limit=95)]}  # touched by bar 1, gone beyond by bar 3
+QUOTED = frame(BARS).with_columns(open_bid=99.0, open_ask=100.0, bid=99.0, ask=100.0)
+
 ROWS = {
     "strategy.name": Row("strategy:One", "strategy:Two"),
     "strategy.parameters": Row({"quantity": 3}, {"quantity": 4}, also={"strategy.name": "strategy:One"}),
@@ -219,6 +247,7 @@ ROWS = {
     "data.session.open": Row("09:30", "10:00", also={"data.session": NEW_YORK}, data=labelled(DAYS)),
     "data.session.close": Row("16:00", "13:00", "equity", {"data.session": NEW_YORK}, data=labelled(DAYS)),
     "data.session.timezone": Row("UTC", "America/New_York", also={"data.session": NEW_YORK}, data=labelled(DAYS)),
+    "data.calendar": Row("XNYS", "CMES", data=labelled(DAYS)),
     "data.policy.missing": Row("error", "drop", "error", data=SPLIT_BY_NAN),
     "data.policy.duplicates": Row("keep_first", "keep_last", data=BOTH_LAST, asks={3: [buy(10)]}),
     "data.policy.non_positive": Row("drop", "allow", "equity", data=BELOW_ZERO),
@@ -228,13 +257,16 @@ ROWS = {
     "data.streams.*": Row(
         {"path": "early.parquet"}, {"path": "late.parquet"}, strategy=OnStream, key="data.streams.weekly"
     ),
+    "data.finer": Row({"path": "low_first.parquet"}, {"path": "high_first.parquet"}, asks=EXITS),
     "account.kind": Row("cash", "margin", asks={1: [sell(10)]}),
     "account[cash].cash": Row(1_000.0, 2_000.0, asks={1: [buy(15)]}),
     "account[cash].currency": Row("USD", "EUR", "journal"),
     "account[cash].shortfall": Row("reject", "reduce", also=POOR, asks={1: [buy(15)]}),
+    "account[cash].mark": Row("last", "mid", "equity", data=QUOTED),
     "account[margin].cash": Row(1_000.0, 2_000.0, also=MARGIN, asks={1: [buy(25)]}),
     "account[margin].currency": Row("USD", "EUR", "journal", MARGIN),
     "account[margin].shortfall": Row("reject", "reduce", also=MARGIN | POOR, asks={1: [buy(25)]}),
+    "account[margin].mark": Row("last", "bid_ask", "equity", MARGIN, data=QUOTED),
     "account[margin].initial_margin_rate": Row(0.5, 0.25, also=MARGIN | POOR, asks={1: [buy(25)]}),
     "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
@@ -244,9 +276,14 @@ ROWS = {
     "instruments.symbols.*.multiplier": Row(1.0, 5.0, "journal"),
     "costs.commission.kind": Row({"kind": "none"}, {"kind": "rate", "rate": 0.01}, key="costs.commission"),
     "costs.commission[rate].rate": Row(0.001, 0.002, also=commission("rate")),
+    "costs.commission[rate].minimum": Row(0.0, 5.0, also=commission("rate", rate=0.001)),
+    "costs.commission[rate].maximum": Row(0.5, 0.25, also=commission("rate", rate=0.001)),
     "costs.commission[per_share].per_share": Row(0.1, 0.2, also=commission("per_share")),
     "costs.commission[per_share].minimum": Row(0.0, 5.0, also=commission("per_share", per_share=0.1)),
     "costs.commission[per_share].cap_rate": Row(0.1, 0.0001, also=commission("per_share", per_share=0.1)),
+    "costs.commission[per_contract].per_contract": Row(0.1, 0.2, also=commission("per_contract")),
+    "costs.commission[per_contract].minimum": Row(0.0, 5.0, also=commission("per_contract", per_contract=0.1)),
+    "costs.commission[per_contract].maximum": Row(0.5, 0.25, also=commission("per_contract", per_contract=0.1)),
     "costs.commission[per_order].fixed": Row(1.0, 2.0, also=commission("per_order")),
     "costs.commission[rate_plus_fixed].rate": Row(0.001, 0.002, also=commission("rate_plus_fixed", fixed=1.0)),
     "costs.commission[rate_plus_fixed].fixed": Row(1.0, 2.0, also=commission("rate_plus_fixed", rate=0.001)),
@@ -263,17 +300,77 @@ ROWS = {
         also=commission("tiered"),
         key="costs.commission.tiers",
     ),
+    # a limit order that rests until the path of bar 1 reaches it, and a market order
+    "costs.commission[maker_taker].maker": Row(0.001, 0.002, also=commission("maker_taker", taker=0.005), asks=LIMITS),
+    "costs.commission[maker_taker].taker": Row(0.001, 0.002, also=commission("maker_taker", maker=0.0)),
+    # of 1 000 and about 1 000: the second fill comes after 1 000
+    "costs.commission[monthly_tiered].tiers.*.rate": Row(
+        [{"up_to": 5e2, "rate": 0.1}, {"rate": 0.2}],
+        [{"up_to": 5e2, "rate": 0.3}, {"rate": 0.2}],
+        also=commission("monthly_tiered"),
+        key="costs.commission.tiers",
+    ),
+    "costs.commission[monthly_tiered].tiers.*.maker": Row(
+        [{"rate": 0.1, "maker": 0.05}],
+        [{"rate": 0.1, "maker": -0.05}],
+        also=commission("monthly_tiered"),
+        asks=LIMITS,
+        key="costs.commission.tiers",
+    ),
+    "costs.commission[monthly_tiered].tiers.*.up_to": Row(
+        [{"up_to": 5e2, "rate": 0.1}, {"rate": 0.2}],
+        [{"up_to": 5e3, "rate": 0.1}, {"rate": 0.2}],
+        also=commission("monthly_tiered"),
+        asks={0: [buy(10), buy(10)]},
+        key="costs.commission.tiers",
+    ),
+    "costs.commission[table].path": Row("cheap.csv", "dear.csv", also=commission("table")),
     "costs.slippage.kind": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}, key="costs.slippage"),
     "costs.slippage[rate].rate": Row(0.001, 0.002, also={"costs.slippage": {"kind": "rate"}}),
     "costs.slippage[fixed].amount": Row(0.1, 0.2, also={"costs.slippage": {"kind": "fixed"}}),
     "costs.slippage[ticks].ticks": Row(
         1, 2, also={"costs.slippage": {"kind": "ticks"}, "instruments.default.tick_size": 0.25}
     ),
+    "costs.slippage[volume_share].impact": Row(1.0, 2.0, also={"costs.slippage": {"kind": "volume_share"}}),
+    "costs.slippage[square_root].coefficient": Row(
+        0.5, 1.0, also=daily("square_root", window=2), data=SWINGS, strategy=BuyLate
+    ),
+    "costs.slippage[square_root].window": Row(
+        2, 3, also=daily("square_root", coefficient=1.0), data=SWINGS, strategy=BuyLate
+    ),
+    "costs.slippage[volatility].share": Row(
+        0.5, 1.0, also=daily("volatility", window=2), data=SWINGS, strategy=BuyLate
+    ),
+    "costs.slippage[volatility].window": Row(2, 3, also=daily("volatility", share=1.0), data=SWINGS, strategy=BuyLate),
+    "costs.slippage[spread].share": Row(0.5, 1.0, also={"costs.slippage": {"kind": "spread"}}, data=QUOTED),
+    "costs.spread": Row({"kind": "none"}, {"kind": "rate", "rate": 0.001}),
+    "costs.stop_slippage": Row({"kind": "none"}, {"kind": "rate", "rate": 0.001}, asks={1: [buy(10, stop=105)]}),
+    "costs.tax.buy_rate": Row(0.0, 0.005),
+    "costs.tax.sell_rate": Row(0.0, 0.001, asks={0: [buy(10)], 1: [sell(10)]}),
+    "costs.tax.sell_per_unit": Row(0.0, 0.01, asks={0: [buy(10)], 1: [sell(10)]}),
+    "costs.tax.sell_cap": Row(
+        0.5, 0.25, also={"costs.tax": {"sell_per_unit": 0.1}}, asks={0: [buy(10)], 1: [sell(10)]}
+    ),
     "costs.symbols.*.commission": Row({"kind": "none"}, {"kind": "per_order", "fixed": 1.0}),
     "costs.symbols.*.slippage": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}),
+    "costs.symbols.*.spread": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}),
+    "costs.symbols.*.stop_slippage": Row(
+        {"kind": "none"}, {"kind": "rate", "rate": 0.001}, asks={1: [buy(10, stop=105)]}
+    ),
+    "costs.symbols.*.tax": Row({"buy_rate": 0.0}, {"buy_rate": 0.001}),
     "fills.market": Row("next_open", "next_close", asks={1: [buy(10)]}),
     "fills.path": Row("worst_first", "best_first", asks=EXITS),
     "fills.schedule": Row("phased", "queue", asks=LIMITS),
+    "fills.quote": Row("last", "mid", data=QUOTED),
+    # of 1 000 units a bar
+    "fills.participation.share": Row(0.005, 0.01),
+    "fills.participation.basis": Row("bar", "previous", also={"fills.participation.share": 1.0}),
+    "fills.participation.window": Row(
+        1, 2, also={"fills.participation.share": 1.0, "fills.participation.basis": "average"}
+    ),
+    "fills.touch.kind": Row({"kind": "always"}, {"kind": "through"}, asks=RESTING, key="fills.touch"),
+    "fills.touch[probability].probability": Row(0.0, 1.0, also={"fills.touch.kind": "probability"}, asks=RESTING),
+    "fills.touch[queue].ahead": Row(500.0, 1_500.0, also={"fills.touch.kind": "queue"}, asks=RESTING),
     # two orders for 900 each of 1 000: without a reservation both are accepted
     "orders.admission": Row("none", "reserve", "orders", POOR, {1: [buy(10, limit=90), buy(10, limit=90)]}),
     # the sale first makes room for the purchase
@@ -285,6 +382,16 @@ ROWS = {
         data=TWO,
     ),
     "orders.valuation": Row("last_mark", "fill_price", asks={1: [buy(value=10_150)]}),
+    "orders.post_only": Row(
+        "reject",
+        "reprice",
+        "orders",
+        {"instruments.default.tick_size": 0.25},
+        {1: [buy(10, limit=102, post_only=True)]},
+    ),
+    "orders.latency.submit": Row("30s", "90s"),
+    # the cancel comes inside bar 1, which reaches the limit on its path, or after it
+    "orders.latency.cancel": Row("30s", "90s", asks=RESTING | {1: [cancel(1)]}),
     "orders.reserve": Row(8, 80, "room"),  # of memory only: a run that needs more gets more
     "end.run": Row("mark", "close"),
     "end.symbol": Row("mark", "close"),
@@ -308,7 +415,7 @@ def test_every_option_has_a_row() -> None:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
     for name, table in FILES.items():
-        table.write_parquet(folder / name)
+        table.write_csv(folder / name) if name.endswith(".csv") else table.write_parquet(folder / name)
     (folder / "strategy.py").write_text(STRATEGIES)
     return folder
 
@@ -347,7 +454,7 @@ def _found(value: Any, folder: Path) -> Any:
     """The value with files of the inputs by their path."""
     if isinstance(value, dict):
         return {name: _found(inner, folder) for name, inner in value.items()}
-    return str(folder / value) if isinstance(value, str) and value.endswith(".parquet") else value
+    return str(folder / value) if isinstance(value, str) and value.endswith((".parquet", ".csv")) else value
 
 
 def test_the_walk_finds_a_new_option() -> None:

@@ -1,13 +1,15 @@
 """What has gone wrong in released engines of this kind, one test an item (the numbers are those of the project's list).
 
-Item 8 (trailing stops) and item 11 (margin calls) come with the parts they need; item 14 is test_every_option_matters.py.
+Item 11 (margin calls) comes with the work on accounts; item 14 is test_every_option_matters.py.
 """
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
-from ml4t.backtest import BacktestConfig, Strategy, run
+from ml4t.backtest import BacktestConfig, Exits, Offset, Strategy, Trail, run
 from scenarios.table import (
     FLAT,
     MARGIN,
@@ -20,6 +22,7 @@ from scenarios.table import (
     frame,
     minute,
     names,
+    oco,
     play,
     replace,
     sell,
@@ -29,6 +32,9 @@ from scenarios.table import (
 CASH = 100_000.0
 HELD = Fill(0, "open", "buy", 10, 100)
 NOTHING = "cancelled nothing_to_reduce"
+CLOSED = "cancelled position_closed"
+LINKED = "cancelled linked_order_filled"
+WORKS = "accepted parent_filled"
 
 
 @pytest.mark.parametrize(
@@ -103,8 +109,45 @@ ONE_EXIT = [
              MARGIN),
 ]  # fmt: skip
 
+BRACKET = {"stop_loss": 0.05, "take_profit": 0.05}
+LOW_FIRST, HIGH_FIRST = {"fills.path": "open_low_high_close"}, {"fills.path": "open_high_low_close"}
+SIGNAL = Exits(stop_loss=0.08, take_profit=0.05, basis="signal")
+CHILDREN = [
+    # item 3: bought at 100, so the stop is at 95; bar 1 opens at 94, where the close() is due, too: the older order sells, once
+    Scenario("3, an exit's stop and close at one open", [FLAT, (94, 96, 93, 95)],
+             {0: [buy(10, stop_loss=0.05)], 1: [close()]}, [HELD, Fill(1, "open", "sell", 10, 94, order=2)],
+             CASH - 60, {3: NOTHING}, MARGIN),
+    Scenario("3, close at the open, an exit's stop on the path", [FLAT, (100, 101, 93, 95)],
+             {0: [buy(10, stop_loss=0.05)], 1: [close()]}, [HELD, Fill(1, "open", "sell", 10, 100, order=3)],
+             CASH, {2: CLOSED}, MARGIN),
+    # entered on bar 0: max_bars=1 is due at the open of bar 1, as the stop at 95 is
+    Scenario("3, two exits of one order at one open", [FLAT, (94, 96, 93, 95)],
+             {0: [buy(10, stop_loss=0.05, max_bars=1)]}, [HELD, Fill(1, "open", "sell", 10, 94, order=2)],
+             CASH - 60, {3: LINKED}, MARGIN),
+    Scenario("3, a reversal and an exit's stop", [FLAT, (100, 101, 93, 95)],
+             {0: [buy(10, stop_loss=0.05)], 1: [target_quantity(-5)]}, [HELD, Fill(1, "open", "sell", 15, 100)],
+             CASH - 1000 + 1500, {2: CLOSED}, MARGIN),
+    # item 4: the mark was 100, so the exits wait at 92 and 105; the entry at 95 is not reached, 105 is
+    Scenario("4, children of an entry that does not fill", [FLAT, (100, 106, 96, 101)],
+             {1: [buy(10, limit=95, exits=SIGNAL)]}, [], CASH,
+             {1: "accepted admitted", 2: "pending admitted", 3: "pending admitted"}, MARGIN),
+    # 100 → 106 → 94 → 97: 105 is reached before the entry at 95, and not after it
+    Scenario("4, children of an entry that fills later", [FLAT, (100, 106, 94, 97)],
+             {1: [buy(10, limit=95, exits=SIGNAL)]}, [Fill(1, "second_leg", "buy", 10, 95)], CASH - 950,
+             {2: WORKS, 3: WORKS}, MARGIN | HIGH_FIRST),
+    # item 5: bought at 100, so the exits are at 95 and 105, and bar 1 touches both; a long suffers from the low first
+    Scenario("5, both legs of a long bracket", [FLAT, (100, 106, 94, 101)], {0: [buy(10, **BRACKET)]},
+             [HELD, Fill(1, "first_leg", "sell", 10, 95, order=2)], CASH - 50, {3: LINKED}),
+    Scenario("5, both legs of a short bracket", [FLAT, (100, 106, 94, 101)], {0: [sell(10, **BRACKET)]},
+             [Fill(0, "open", "sell", 10, 100), Fill(1, "first_leg", "buy", 10, 105, order=2)], CASH - 50, {3: LINKED},
+             MARGIN),
+    Scenario("5, both legs, the best first", [FLAT, (100, 106, 94, 101)], {0: [buy(10, **BRACKET)]},
+             [HELD, Fill(1, "first_leg", "sell", 10, 105, order=3)], CASH + 50, {2: LINKED},
+             {"fills.path": "best_first"}),
+]  # fmt: skip
 
-@pytest.mark.parametrize("scenario", INSIDE + ONE_EXIT, ids=names(INSIDE + ONE_EXIT))
+
+@pytest.mark.parametrize("scenario", INSIDE + ONE_EXIT + CHILDREN, ids=names(INSIDE + ONE_EXIT + CHILDREN))
 def test_2_3_4_5_7(scenario: Scenario) -> None:
     result = check(scenario)
     if scenario in ONE_EXIT:
@@ -135,6 +178,36 @@ def test_6_a_limit_fills_whatever_the_slippage(slippage, name: str, bar, segment
     check(Scenario(name, [FLAT, bar], {1: [buy(10, limit=95)]}, fills, CASH - 10 * price, config=config))
 
 
+# 100 → 99 → 110 → 106 for a long: the high comes after the open and the low
+RISES, FALLS = (100, 110, 99, 106), (106, 107, 104, 105)
+TRAILED = [
+    # item 8: from the mark of 100 the stop is at 95; the high of 110 moves it to 105, which the open of 100 is below: no fill there.
+    # Bar 2 falls from 106 to 104 and reaches 105.
+    Scenario("8, the high comes after the open", [FLAT, RISES, FALLS], {0: [buy(10)], 1: [sell(10, stop=Trail(amount=5))]},
+             [HELD, Fill(2, "first_leg", "sell", 10, 105)], CASH + 50),
+    # 100 → 110 → 99: the stop at 105 is reached on the way down
+    Scenario("8, the high comes first", [FLAT, RISES], {0: [buy(10)], 1: [sell(10, stop=Trail(amount=5))]},
+             [HELD, Fill(1, "second_leg", "sell", 10, 105)], CASH + 50, config=HIGH_FIRST),
+    Scenario("8, a gap through the stop", [FLAT, RISES, (101, 112, 100, 111)],
+             {0: [buy(10)], 1: [sell(10, stop=Trail(amount=5))]}, [HELD, Fill(2, "open", "sell", 10, 101)], CASH + 10),
+    # only the close of 106 counts: the stop is at 101, which bar 2 reaches on its way to 100
+    Scenario("8, a ratchet on closes", [FLAT, RISES, (106, 107, 100, 105)],
+             {0: [buy(10)], 1: [sell(10, stop=Trail(amount=5, ratchet="close"))]},
+             [HELD, Fill(2, "first_leg", "sell", 10, 101)], CASH + 10),
+    # a short's best price is its lowest: 100 → 106 → 90 for a short, 95 on the way back up to the close of 96
+    Scenario("8, a short", [FLAT, (100, 104, 90, 96)], {0: [sell(10)], 1: [buy(10, stop=Trail(amount=5))]},
+             [Fill(0, "open", "sell", 10, 100), Fill(1, "third_leg", "buy", 10, 95)], CASH + 50, config=MARGIN),
+    # as an exit: 5 % below 100 at first, below 110 at the end of bar 1
+    Scenario("8, a trailing exit", [FLAT, RISES, FALLS], {0: [buy(10, trail=0.05)]},
+             [HELD, Fill(2, "first_leg", "sell", 10, 104.5, order=2)], CASH + 45),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", TRAILED, ids=names(TRAILED))
+def test_8_a_trailing_stop_knows_only_the_past(scenario: Scenario) -> None:
+    check(scenario)
+
+
 ON_THE_WAY, GAP = (100, 101, 94, 99), (90, 92, 89, 91)
 STOPS: list[tuple[str, dict[float, list[Ask]], Any, str, float, dict[str, Any]]] = [
     ("on the path", {1: [sell(10, stop=95)]}, ON_THE_WAY, "first_leg", 95, {}),
@@ -143,6 +216,16 @@ STOPS: list[tuple[str, dict[float, list[Ask]], Any, str, float, dict[str, Any]]]
     ("sized by value", {1: [sell(value=1000, stop=95)]}, ON_THE_WAY, "first_leg", 95, {}),
     ("of a target", {1: [target_quantity(0, stop=95)]}, ON_THE_WAY, "first_leg", 95, {}),
     ("replaced", {0.5: [sell(10, stop=80)], 1: [replace(2, stop=95)]}, ON_THE_WAY, "first_leg", 95, {}),
+    ("trailing", {1: [sell(10, stop=Trail(amount=5))]}, ON_THE_WAY, "first_leg", 95, {}),
+    ("trailing, gap", {1: [sell(10, stop=Trail(amount=5))]}, GAP, "open", 90, {}),
+    ("touched", {1: [sell(10, touch=105)]}, (100, 106, 99, 101), "second_leg", 105, {}),
+    ("asleep at first", {1: [sell(10, stop=98, activation=103)]}, (100, 104, 96, 97), "third_leg", 98, {}),
+    # exits count from the price paid, 102: 5 % below it is 96.9; 2 above it is 104, where the stop at 102 wakes
+    ("exit", {0: [buy(10, stop_loss=0.05)]}, ON_THE_WAY, "first_leg", 96.9, {}),
+    ("exit, gap", {0: [buy(10, stop_loss=0.05)]}, GAP, "open", 90, {}),
+    ("break-even", {0: [buy(10, break_even=Offset(amount=2))]}, (100, 105, 99, 101), "third_leg", 102, {}),
+    # but a trailing exit follows the market, which was at 100
+    ("trailing exit", {0: [buy(10, trail=Offset(amount=5))]}, ON_THE_WAY, "first_leg", 95, {}),
     ("queue", {1: [sell(10, stop=95)]}, ON_THE_WAY, "first_leg", 95, {"fills.schedule": "queue"}),
     ("queue, gap", {1: [sell(10, stop=95)]}, GAP, "open", 90, {"fills.schedule": "queue"}),
 ]
@@ -192,13 +275,83 @@ TOO_LATE = [
     # the stop goes with an entry on the same path: the low of 94 comes before the entry at 104, and is no exit
     Scenario("the range before the entry", [FLAT, (100, 105, 94, 104)],
              {1: [buy(10, stop=104), sell(10, stop=95, reduce_only=True)]}, [Fill(1, "second_leg", "buy", 10, 104)],
-             CASH - 1040, {2: NOTHING}, MARGIN | {"fills.path": "open_low_high_close"}),
+             CASH - 1040, {2: NOTHING}, MARGIN | LOW_FIRST),
+    # as an exit it is at 98.8, and waits for what comes after 104: 105 and the close of 104
+    Scenario("an exit and the range before its entry", [FLAT, (100, 105, 94, 104)], {1: [buy(10, stop=104, stop_loss=0.05)]},
+             [Fill(1, "second_leg", "buy", 10, 104)], CASH - 1040, {2: WORKS}, LOW_FIRST),
+    # bought at 95; 99.75 is reached after that only if the high comes later
+    Scenario("an exit on the range after its entry", [FLAT, (100, 101, 94, 97)], {1: [buy(10, limit=95, take_profit=0.05)]},
+             [Fill(1, "first_leg", "buy", 10, 95), Fill(1, "second_leg", "sell", 10, 99.75, order=2)], CASH + 47.5,
+             config=LOW_FIRST),
+    Scenario("an exit and the high before its entry", [FLAT, (100, 101, 94, 97)], {1: [buy(10, limit=95, take_profit=0.05)]},
+             [Fill(1, "second_leg", "buy", 10, 95)], CASH - 950, {2: WORKS}, HIGH_FIRST),
+    # 95 is bought at, then 1 % below it is passed on the same leg to the low of 93
+    Scenario("an exit below its entry on one leg", [FLAT, LOW_THEN_UP], {1: [buy(10, limit=95, stop_loss=0.01)]},
+             [Fill(1, "second_leg", "buy", 10, 95), Fill(1, "second_leg", "sell", 10, 94.05, order=2)], CASH - 9.5),
+    # a trailing exit starts at the 95 that was paid: the high of 101 before it moves nothing, the close of 99 moves it to 97
+    Scenario("a trailing exit and the high before its entry", [FLAT, (100, 101, 94, 99), (98, 99, 96, 98)],
+             {1: [buy(10, limit=95, trail=Offset(amount=2))]},
+             [Fill(1, "second_leg", "buy", 10, 95), Fill(2, "first_leg", "sell", 10, 97, order=2)], CASH + 20),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scenario", TOO_LATE, ids=names(TOO_LATE))
 def test_12_a_range_that_was_over(scenario: Scenario) -> None:
     check(scenario)
+
+
+# 5 of a bar's 1,000 units are handed out
+SHARE = {"fills.participation": {"share": 0.005}}
+TO_105 = (100, 106, 99, 105)
+SHARED = [
+    # 4 and 1 of the 5 units of bar 1, the rest of the second order on bar 2
+    Scenario("one bar's volume is handed out once", [FLAT, FLAT, FLAT], {1: [buy(4), buy(4)]},
+             [Fill(1, "open", "buy", 4, 100), Fill(1, "open", "buy", 1, 100), Fill(2, "open", "buy", 3, 100)], CASH - 800,
+             config=SHARE),
+    # 5 at 100 on bar 0, 5 at 100 on bar 1: nothing is left for the exit at 105 there; 5 of its 10 at the open of bar 2
+    Scenario("an exit grows with the fills of its entry", [FLAT, TO_105, (105, 105, 105, 105)],
+             {0: [buy(10, take_profit=0.05)]},
+             [Fill(0, "open", "buy", 5, 100), Fill(1, "open", "buy", 5, 100), Fill(2, "open", "sell", 5, 105, order=2)],
+             CASH - 1000 + 525, {2: "partially_filled executed"}, SHARE),
+    # the cash is enough for 1,000 of the 2,000; the exit is for these, and is filled by selling them
+    Scenario("an exit of an entry that was cut", [FLAT, TO_105], {0: [buy(2000, take_profit=0.05)]},
+             [Fill(0, "open", "buy", 1000, 100), Fill(1, "second_leg", "sell", 1000, 105)], CASH + 5000,
+             {1: "cancelled insufficient_cash"}, {"account.shortfall": "reduce"}),
+    Scenario("an exit for half of what its entry fills", [FLAT, TO_105],
+             {1: [buy(8, tif="IOC"), sell(parent=1, fraction=0.5, limit=105)]},
+             [Fill(1, "open", "buy", 5, 100)], CASH - 500, {1: "expired not_immediate", 2: WORKS}, SHARE),
+    Scenario("all or nothing", [FLAT, FLAT, FLAT], {1: [buy(10, tif="FOK")]}, [], CASH, {1: "expired not_in_full"}, SHARE),
+    Scenario("what is touched is not passed", [FLAT, (100, 101, 95, 99)], {0.5: [buy(10, limit=95)]}, [], CASH,
+             {1: "accepted admitted"}, {"fills.touch": {"kind": "through"}}),
+    # two legs of a group are one order: when the limit at 105 has sold, the stop at 95 may not go short
+    Scenario("one cancels the other", [FLAT, TO_105, (105, 105, 90, 91)],
+             {0: [buy(10)], 1: [sell(10, limit=105), sell(10, stop=95), oco(2, 3)]},
+             [HELD, Fill(1, "second_leg", "sell", 10, 105, order=2)], CASH + 50, {3: LINKED}, MARGIN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", SHARED, ids=names(SHARED))
+def test_orders_share_what_there_is(scenario: Scenario) -> None:
+    check(scenario)
+
+
+def test_a_day_order_of_friday_is_gone_on_monday() -> None:
+    """It would buy at 95; Friday's low is 98, Monday opens at 90."""
+    friday, monday = datetime(2024, 3, 8, 14, tzinfo=UTC), datetime(2024, 3, 11, 14, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    starts = [friday, friday + hour, monday]
+    rows = {"bar_start": starts, "bar_end": [start + hour for start in starts], "symbol": "A"}
+    prices = {"open": [100.0, 100.0, 90.0], "high": 101.0, "low": [98.0, 98.0, 88.0], "close": [100.0, 100.0, 92.0]}
+
+    class Once(Strategy):
+        def on_start(self) -> None:
+            self.broker.buy("A", 10, limit=95, tif="DAY")
+
+    result = run(Once(), pl.DataFrame({**rows, **prices, "volume": 1000.0}))
+    assert result.fills.is_empty()
+    order = result.orders.to_dicts()[0]
+    assert (order["state"], order["reason"]) == ("expired", "session_closed")
+    assert order["closed_at"] == datetime(2024, 3, 9, tzinfo=UTC)
 
 
 MISLEADING = "stop loss, take profit, end_of_data"
@@ -210,6 +363,13 @@ EXITS: list[tuple[dict[float, list[Ask]], str, str, dict[str, Any]]] = [
     ({1: [target_quantity(0, tag=MISLEADING)]}, "target", "market", {}),
     ({1: [target_quantity(0, limit=101)]}, "target", "limit", {}),
     ({1: [Ask("close", ("A",), {"tag": MISLEADING})]}, "close", "market", {}),
+    ({0: [buy(10, stop_loss=0.02, tag="take_profit")]}, "stop_loss", "stop", {}),
+    ({0: [buy(10, take_profit=0.01, tag="stop")]}, "take_profit", "limit", {}),
+    ({0: [buy(10, trail=0.02, tag=MISLEADING)]}, "trailing_stop", "trailing_stop", {}),
+    ({0: [buy(10, break_even=0.01)]}, "break_even", "stop", {}),
+    ({0: [buy(10, max_bars=1, tag="close")]}, "max_bars", "market", {}),
+    ({1: [sell(10, stop=Trail(amount=1))]}, "strategy", "trailing_stop", {}),
+    ({1: [sell(10, touch=101, tag="take_profit")]}, "strategy", "market_if_touched", {}),
     ({}, "end_of_run", "market", {"end.run": "close"}),
     ({}, "end_of_data", "market", {"end.symbol": "close"}),
 ]

@@ -124,10 +124,10 @@ def test_cancel_and_replace(scenario: Scenario) -> None:
 
 REFUSED = [
     ("cancel twice", {1: [buy(10, limit=95)], 2: [cancel(1), cancel(1)]}, "Order 1 is not live (cancelled)"),
-    ("cancel what was never asked for", {1: [cancel(7)]}, "Order 7 is not live (there is none with this id)"),
+    ("cancel what was never asked for", {1: [cancel(7)]}, "No order 7; ids so far are 1 to 0."),
     ("cancel what is filled", {1: [buy(10)], 2: [cancel(1)]}, "Order 1 is not live (filled)"),
     ("replace what is filled", {1: [buy(10)], 2: [replace(1, quantity=5)]}, "Order 1 is not live (filled)"),
-    ("replace with nothing", {1: [buy(10, limit=95), replace(1)]}, "at least one of quantity, limit and stop"),
+    ("replace with nothing", {1: [buy(10, limit=95), replace(1)]}, "at least one of quantity, limit, stop and touch"),
     ("a limit for a market order", {1: [buy(10), replace(1, limit=95)]}, "has no such price"),
     ("a stop for a limit order", {1: [buy(10, limit=95), replace(1, stop=105)]}, "has no such price"),
     ("a stop after the trigger", {1: [buy(10, stop=101, limit=99)], 2: [replace(1, stop=102)]}, "has no such price"),

@@ -57,6 +57,7 @@ class FakeResult:
     status: str = "complete"
     error: str | None = None
     leaky: tuple[str, ...] = ()
+    models: tuple[Any, ...] = ()
     orders: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ORDERS))
     positions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame({"symbol": ["A"], "stale_marks": [0]}))
 

@@ -1,7 +1,7 @@
 """Requests and the views of orders they return."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from ml4t.backtest import (
+    Offset,
+    Order,
     OrderError,
     OrderState,
     OrderType,
@@ -16,38 +18,10 @@ from ml4t.backtest import (
     Side,
     Strategy,
     TimeInForce,
+    Trail,
     UnknownSymbolError,
-    run,
 )
-from ml4t.backtest.broker import Order
-
-START = datetime(2024, 3, 5, 10, tzinfo=UTC)
-FLAT = (100.0, 100.0, 100.0, 100.0)
-
-
-def minute(number: float) -> datetime:
-    return START + timedelta(minutes=number)
-
-
-def bars(*rows: tuple[float, ...], symbols: str = "A") -> pl.DataFrame:
-    """Minute bars labelled by their start, the same for each symbol."""
-    table = [(minute(n), symbol, *row, 1.0) for n, row in enumerate(rows) for symbol in symbols]
-    return pl.DataFrame(table, schema=["timestamp", "symbol", "open", "high", "low", "close", "volume"], orient="row")
-
-
-def told(
-    *steps: Callable[[Strategy], Any], data: pl.DataFrame | None = None, config: Any = None
-) -> tuple[list[Any], Any]:
-    """What step n answers in the nth decision, and the result of the run."""
-    answers: list[Any] = []
-
-    class Steps(Strategy):
-        def on_bar(self) -> None:
-            if len(answers) < len(steps):
-                answers.append(steps[len(answers)](self))
-
-    result = run(Steps(), data if data is not None else bars(*[FLAT] * (len(steps) + 1)), config)
-    return answers, result
+from told import FLAT, bars, minute, rows, told
 
 
 def look(order: Order) -> dict[str, Any]:
@@ -118,9 +92,18 @@ def test_an_order_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("terms", "kind"),
-    [({}, "market"), ({"limit": 99}, "limit"), ({"stop": 101}, "stop"), ({"limit": 99, "stop": 101}, "stop_limit")],
+    [
+        ({}, "market"),
+        ({"limit": 99}, "limit"),
+        ({"stop": 101}, "stop"),
+        ({"limit": 99, "stop": 101}, "stop_limit"),
+        ({"touch": 99}, "market_if_touched"),
+        ({"touch": 99, "limit": 98}, "limit_if_touched"),
+        ({"stop": Trail(rate=0.1)}, "trailing_stop"),
+        ({"stop": Trail(rate=0.1), "limit": Offset(amount=1)}, "trailing_stop_limit"),
+    ],
 )
-def test_the_type_follows_from_the_prices(terms: dict[str, float], kind: str) -> None:
+def test_the_type_follows_from_the_prices(terms: dict[str, Any], kind: str) -> None:
     for method in ("buy", "order_target_quantity"):
         _, result = told(lambda s, method=method: getattr(s.broker, method)("A", 1, **terms))
         assert result.orders["type"].to_list() == [kind]
@@ -142,6 +125,42 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("buy", {"quantity": 1, "stop": -1}, "A: stop must be above 0"),
     ("buy", {"quantity": 1, "tif": "DYA"}, "tif='DYA' is not a time in force. Did you mean 'DAY'?"),
     ("buy", {"quantity": 1, "tif": "GTD"}, "tif='GTD' needs until="),
+    ("buy", {"quantity": 1, "tif": "BARS"}, "A: tif='BARS' needs bars=, a number of bars"),
+    ("buy", {"quantity": 1, "tif": "BARS", "bars": 0}, "A: bars must be a whole number, 1 or more, not 0"),
+    ("buy", {"quantity": 1, "bars": 3}, "A: bars= belongs to tif='BARS'"),
+    *(
+        ("sell", {"quantity": 1, "tif": tif, **trigger}, f"tif='{tif}' is for market and limit orders, not for {kind}")
+        for tif in ("IOC", "FOK", "OPG", "CLS")
+        for trigger, kind in (
+            ({"touch": 110}, "market_if_touched"),
+            ({"stop": Trail(rate=0.1)}, "trailing_stop"),
+            ({"stop": Offset(amount=-1)}, "stop"),
+            ({"stop": 90}, "stop"),
+        )
+    ),
+    ("buy", {"quantity": 1, "stop": 101, "touch": 99}, "A: stop= and touch= are two triggers"),
+    ("buy", {"quantity": 1, "touch": 99, "stop": Trail(rate=0.1)}, "A: stop= and touch= are two triggers"),
+    ("buy", {"quantity": 1, "touch": 0}, "A: touch must be above 0"),
+    ("buy", {"quantity": 1, "activation": 99}, "A: activation: it wakes a trigger; give stop= or touch="),
+    (
+        "buy",
+        {"quantity": 1, "activation": 99, "stop": Trail(rate=0.1, activation=98)},
+        "A: activation: it is given in Trail, too",
+    ),
+    (
+        "buy",
+        {"quantity": 1, "post_only": True},
+        "A: post_only= belongs to a limit order without trigger, not to market",
+    ),
+    ("buy", {"quantity": 1, "limit": 99, "stop": 101, "post_only": True}, "not to stop_limit"),
+    ("buy", {"quantity": 1, "stoploss": 0.1}, "buy has no argument 'stoploss'. Did you mean 'stop_loss'?"),
+    ("sell", {"quantity": 1, "fraction": 0.5}, "A: fraction= is a part of what a parent fills; it needs parent="),
+    ("buy", {"quantity": 1, "parent": 5}, "No order 5; ids so far are 1 to 0"),
+    ("buy", {"quantity": 1, "parent": "x"}, "No order with client_id 'x'"),
+    ("buy", {"quantity": 1, "client_id": 7}, "client_id must be a text, not 7"),
+    ("buy", {"quantity": 1, "client_id": ""}, "client_id must be a text, not ''"),
+    ("order_target_value", {"target": 1, "parent": 1}, "a target order has no argument 'parent'"),
+    ("order_target_value", {"target": 1, "reduce_only": True}, "a target order has no argument 'reduce_only'"),
     ("buy", {"quantity": 1, "until": minute(9)}, "until= belongs to tif='GTD'"),
     ("buy", {"quantity": 1, "tif": "DAY", "until": minute(9)}, "until= belongs to tif='GTD'"),
     ("buy", {"quantity": 1, "tif": "GTD", "until": minute(1)}, "is not later than now"),
@@ -267,3 +286,143 @@ def test_a_quantity_that_waits_for_the_fill_is_not_known() -> None:
     (before,), result = told(ask, config={"orders": {"valuation": "fill_price"}})
     assert np.isnan(before)
     assert result.fills["quantity"].to_list() == [500]
+
+
+# --------------------------------------------------------------------------------------------------------------- groups
+def test_a_group_knows_its_members() -> None:
+    seen: list[Any] = []
+
+    def ask(s: Strategy) -> None:
+        a, b, c = (s.broker.buy("A", 1, limit=price) for price in (10, 20, 30))
+        s.broker.oco(a, b)
+        s.broker.oco(c, 2)
+        child = s.broker.sell("A", parent=a, fraction=0.5, limit=50)
+        seen.extend([a.linked, child.linked, child.parent, a.children, b.children, a.parent])
+
+    _, result = told(ask)
+    assert [[order.id for order in each] for each in (seen[0], seen[1], seen[3], seen[4])] == [[2, 3], [], [4], []]
+    assert (seen[2].id, seen[5]) == (1, None)
+    assert rows(result, "parent_id", "oco_group", "sizing") == [
+        (None, 1, "quantity"),
+        (None, 1, "quantity"),
+        (None, 1, "quantity"),
+        (1, None, "parent"),
+    ]
+
+
+def test_children_are_found_when_they_have_ended() -> None:
+    (entry,), _ = told(
+        lambda s: s.broker.buy("A", 4, stop_loss=0.05, take_profit=0.1), data=bars(FLAT, FLAT, (100, 111, 100, 111))
+    )
+    assert [(order.id, order.state.name) for order in entry.children] == [(2, "CANCELLED"), (3, "FILLED")]
+    assert [order.id for order in entry.children[0].linked] == [3]
+    assert entry.children[1].origin.name == "TAKE_PROFIT"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((1,), "oco() links two or more different orders"),
+        ((1, 1), "different orders"),
+        ((1, 3), "Order 3 is not live (cancelled)"),
+    ],
+)
+def test_what_cannot_be_linked_is_refused(given: tuple[int, ...], message: str) -> None:
+    def ask(s: Strategy) -> None:
+        for _ in range(3):
+            s.broker.buy("A", 1, limit=1)
+        s.broker.cancel(3)
+        s.broker.oco(*given)
+
+    with pytest.raises(OrderError) as raised:
+        told(ask)
+    assert message in str(raised.value)
+
+
+def test_groups_have_a_limit() -> None:
+    def ask(s: Strategy) -> None:
+        s.broker.oco(*(s.broker.buy("A", 1, limit=1) for _ in range(33)))
+
+    with pytest.raises(OrderError, match="a group has at most 32 orders"):
+        told(ask)
+    with pytest.raises(OrderError, match="an order has at most 32 children"):
+        told(lambda s: s.broker.buy("A", 1, stop_loss=0.1, take_profit=[(0.1 + n / 100, 1 / 20) for n in range(20)]))
+
+
+def test_a_child_needs_a_parent_that_has_not_filled() -> None:
+    views: list[Any] = []
+    with pytest.raises(OrderError, match="order 1 is filled; a child has to be there before its parent's first fill"):
+        told(lambda s: views.append(s.broker.buy("A", 1)), lambda s: s.broker.sell("A", parent=views[0], limit=110))
+
+
+@pytest.mark.parametrize(("terms", "quantity"), [({}, 10), ({"fraction": 0.3}, 3), ({"quantity": 7}, 7)])
+def test_a_child_is_sized_by_its_parent_unless_it_has_a_quantity(terms: dict[str, Any], quantity: float) -> None:
+    def ask(s: Strategy) -> None:
+        s.broker.buy("B", parent=s.broker.buy("A", 10), **terms)
+
+    _, result = told(ask, data=bars(FLAT, FLAT, FLAT, FLAT, symbols="AB"))
+    assert result.fills.filter(symbol="B")["quantity"].to_list() == [quantity]
+
+
+# ---------------------------------------------------------------------------------------------------- names, cancel all
+def test_a_client_id_names_one_order() -> None:
+    def ask(s: Strategy) -> list[Any]:
+        s.broker.buy("A", 1, limit=1)
+        order = s.broker.buy("A", 2, limit=1, client_id="mine")
+        s.broker.replace("mine", quantity=3)
+        return [s.broker.order("mine") == order, order.client_id, s.broker.order(1).client_id, order.quantity]
+
+    (answers,), result = told(ask)
+    assert answers == [True, "mine", None, 3]
+    assert rows(result, "client_id") == [(None,), ("mine",)]
+    with pytest.raises(OrderError, match="client_id='x' is taken by order 1"):
+        told(lambda s: [s.broker.buy("A", 1, client_id="x") for _ in range(2)])
+    with pytest.raises(OrderError, match=r"No order with client_id 'mime'. Did you mean 'mine'\?"):
+        told(lambda s: (s.broker.buy("A", 1, client_id="mine"), s.broker.cancel("mime")))
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, []),
+        ({"symbol": "A"}, [2, 4]),
+        ({"tag": "x"}, [3, 4]),
+        ({"symbol": "B", "tag": "x"}, [1, 3, 4]),
+        ({"tag": "y"}, [1, 2, 3, 4]),
+    ],
+)
+def test_cancel_all_by_symbol_and_tag(given: dict[str, Any], left: list[int]) -> None:
+    def ask(s: Strategy) -> tuple[list[int], list[int]]:
+        for symbol, tag in (("A", "x"), ("B", "x"), ("A", None), ("B", None)):
+            s.broker.buy(symbol, 1, limit=1, tag=tag)
+        gone = s.broker.cancel_all(**given)
+        return [order.id for order in gone], [order.id for order in s.broker.orders()]
+
+    (answers,), _ = told(ask, data=bars(FLAT, FLAT, symbols="AB"))
+    assert answers == ([n for n in (1, 2, 3, 4) if n not in left], left)
+
+
+def test_cancel_all_takes_children_with_their_parents() -> None:
+    def ask(s: Strategy) -> list[str]:
+        s.broker.buy("A", 1, limit=1, stop_loss=0.1)
+        return [order.reason.name for order in s.broker.cancel_all()]
+
+    (reasons,), _ = told(ask)
+    assert reasons == ["CANCEL_REQUESTED", "PARENT_ENDED"]
+
+
+def test_a_touch_can_be_replaced_a_trailing_stop_cannot() -> None:
+    def ask(s: Strategy) -> float | None:
+        order = s.broker.buy("A", 1, touch=90)
+        s.broker.replace(order, touch=91)
+        return order.stop
+
+    (stop,), _ = told(ask)
+    assert stop == 91
+    for terms, given, message in (
+        ({"touch": 90}, {"stop": 91}, "waits for a touch: replace touch="),
+        ({"stop": 110}, {"touch": 91}, "has no touch price"),
+        ({"stop": Trail(rate=0.1)}, {"stop": 91}, "its stop follows the market"),
+    ):
+        with pytest.raises(OrderError, match=message):
+            told(lambda s, terms=terms, given=given: s.broker.replace(s.broker.buy("A", 1, **terms), **given))

@@ -22,12 +22,14 @@ from ml4t.backtest.config import (
     duration_ns,
     load_config,
 )
-from ml4t.backtest.enums import Admission, MarketFill, PathRule, Shortfall, TimestampLabel
+from ml4t.backtest.enums import Admission, MarketFill, PathRule, PostOnly, PriceSource, Shortfall, TimestampLabel
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import CashAccount, MarginAccount
 from ml4t.backtest.models.commission import NoCommission, RateCommission, TieredCommission
 from ml4t.backtest.models.instrument import Instrument
 from ml4t.backtest.models.slippage import NoSlippage, TickSlippage
+from ml4t.backtest.models.tax import Tax
+from ml4t.backtest.models.touch import QueueTouch
 
 FULL = """
 [strategy]
@@ -97,7 +99,7 @@ def test_defaults():
     assert config.account == CashAccount(100_000.0, "USD", Shortfall.BY_SIZING)
     assert config.fills.market is MarketFill.NEXT_OPEN
     assert config.data.timezone is None
-    assert config.costs_of("X") == (NoCommission(), NoSlippage())
+    assert config.costs_of("X") == (NoCommission(), NoSlippage(), NoSlippage(), NoSlippage(), Tax())
     assert config.leaky_rules() == ()
     assert config == BacktestConfig()
 
@@ -113,10 +115,43 @@ def test_a_file_with_everything(file, tmp_path):
     assert config.orders.admission is Admission.PSEUDO_EXECUTE
     assert config.instrument_of("BTC") == Instrument(0.0, 0.01, 1.0)
     assert config.instrument_of("BRK.B") == Instrument(1.0, 0.01, 1.0)
-    assert config.costs_of("BRK.B") == (config.costs.commission, TickSlippage(2))
-    assert config.costs_of("BTC") == (config.costs.commission, NoSlippage())
+    assert config.costs_of("BRK.B")[:2] == (config.costs.commission, TickSlippage(2))
+    assert config.costs_of("BTC")[:2] == (config.costs.commission, NoSlippage())
     assert isinstance(config.costs.commission, TieredCommission)
     assert config.costs.commission.terms().tiers == ((1000.0, 0.002), (float("inf"), 0.001))
+
+
+def test_how_orders_fill_and_arrive(file, tmp_path):
+    config = load_config(
+        file("""
+            [data]
+            calendar = "XNYS"
+            finer = {path = "minutes.parquet", frequency = "1m"}
+            [account]
+            mark = "Mid"
+            [fills]
+            market = "next_vwap"
+            quote = "bid_ask"
+            participation = {share = 0.1, basis = "Average", window = 20}
+            touch = {kind = "queue", ahead = 500}
+            [orders]
+            post_only = "reprice"
+            latency = {submit = 2, cancel = "50ms"}
+        """)
+    )
+    assert config.data.finer.path == tmp_path / "minutes.parquet"
+    assert config.account.mark is PriceSource.MID
+    assert (config.fills.market, config.fills.quote) == (MarketFill.NEXT_VWAP, PriceSource.BID_ASK)
+    participation = config.fills.participation
+    assert (participation.share, participation.basis, participation.window) == (0.1, "average", 20)
+    assert config.fills.touch == QueueTouch(500.0)
+    assert config.orders.post_only is PostOnly.REPRICE
+    assert (config.orders.latency.submit, config.orders.latency.cancel) == (2, "50ms")
+    assert sorted(config.columns_needed()) == ["ask", "bid", "open_ask", "open_bid", "vwap"]
+    assert (
+        config.leaky_rules() == ()
+    )  # a bar's own volume and its VWAP are not known before it ends, but no decision sees them
+    assert BacktestConfig.load(tomllib.loads(config.to_toml())) == config
 
 
 def test_paths_in_a_file_are_relative_to_its_folder(file, tmp_path, monkeypatch):
@@ -216,8 +251,10 @@ def test_assignments():
 
 def test_another_kind_drops_what_only_the_old_kind_has():
     per_share = {"costs": {"commission": {"kind": "per_share", "per_share": 0.01, "minimum": 1.0}}}
-    result = apply_overrides(per_share, ["costs.commission.kind=rate", "costs.commission.rate=0.001"])
-    assert BacktestConfig.load(result).costs.commission == RateCommission(0.001)
+    result = apply_overrides(per_share, ["costs.commission.kind=rate_plus_fixed", "costs.commission.rate=0.001"])
+    assert result["costs"]["commission"] == {"kind": "rate_plus_fixed", "rate": 0.001}
+    kept = apply_overrides(per_share, ["costs.commission.kind=rate", "costs.commission.rate=0.001"])
+    assert BacktestConfig.load(kept).costs.commission == RateCommission(0.001, minimum=1.0)
     config = BacktestConfig.load(BacktestConfig.load({"account": {"cash": 7.0}}), **{"account.kind": "margin"})
     assert config.account == MarginAccount(7.0)
 
@@ -252,7 +289,7 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
         "fills.markt = 'next_open': unknown key. Did you mean 'market'?",
         "fills.path = 'worst_frist': must be one of worst_first, best_first",
         "costs.commission.rate = 5: must be less than 1 (a fraction of value: 0.001 means 0.1 %",
-        "costs.slippage.kind = 'tick': must be one of none, rate, fixed, ticks. Did you mean 'ticks'?",
+        "costs.slippage.kind = 'tick': must be one of none, rate, fixed, ticks, volume_share,",
     ):
         assert f"\n  {line}" in said
 
@@ -272,7 +309,7 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
         ({"costs": {"symbols": {"commission": {"commission": {"kind": "rate", "rate": 2}}}}}, ".commission.rate = 2:"),
         ({"costs": {"commission": {"kind": "tiered", "tiers": [{"rate": 0.1, "to": 1}]}}}, "tiers[0].to = 1: unknown"),
         ({"costs": {"commission": {"kind": "tiered", "tiers": []}}}, "costs.commission: tiers must have at least"),
-        ({"costs": 3}, "costs = 3: must be a table of commission, slippage, symbols"),
+        ({"costs": 3}, "costs = 3: must be a table of commission, slippage, spread, stop_slippage, symbols, tax"),
         ({"instruments": {"BTC": {}}}, "instruments.BTC: unknown key. Known here: default, symbols"),
         ({"instruments": {"symbols": {"BTC": {"tik_size": 1}}}}, "Did you mean 'tick_size'?"),
         ({"instruments": {"symbols": {"": {}}}}, "instruments.symbols.\"\" = '': must not be empty"),
@@ -283,6 +320,37 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
         ({"metrics": {"var_level": 0}}, "metrics.var_level = 0: must be greater than 0"),
         ({"account": {"cash": float("inf")}}, "account.cash = inf: must be a finite number"),
         ({"account": {"cash": 0}}, "account.cash = 0: must be greater than 0"),
+        (
+            {"fills": {"quote": "middle"}},
+            "fills.quote = 'middle': must be one of last, mid, bid_ask. Did you mean 'mid'?",
+        ),
+        ({"fills": {"participation": {"share": 0}}}, "fills.participation.share = 0: must be greater than 0"),
+        (
+            {"fills": {"participation": {"share": 1.5}}},
+            "fills.participation.share = 1.5: must be less than or equal to 1",
+        ),
+        ({"fills": {"participation": {"basis": "bar"}}}, "fills.participation.share: is required"),
+        (
+            {"fills": {"participation": {"share": 1, "basis": "none"}}},
+            "fills.participation.basis = 'none': must be 'bar', 'previous' or 'average'",
+        ),
+        ({"fills": {"touch": {"kind": "maybe"}}}, "must be one of always, through, probability, queue"),
+        ({"fills": {"touch": {"kind": "probability"}}}, "fills.touch.probability: is required"),
+        ({"fills": {"touch": {"kind": "probability", "probability": 1.1}}}, "probability = 1.1: must be less than"),
+        (
+            {"fills": {"touch": {"kind": "through", "ahead": 1}}},
+            "kind 'through' has no 'ahead'; it belongs to kind 'queue'",
+        ),
+        ({"orders": {"latency": {"submit": 0}}}, "orders.latency.submit = 0: must be a duration"),
+        ({"orders": {"latency": {"submit": 1.5}}}, "orders.latency.submit = 1.5: must be a duration"),
+        (
+            {"orders": {"latency": {"submit": "2 bars"}}},
+            "orders.latency.submit = '2 bars': must be whole numbers with a unit",
+        ),
+        ({"orders": {"latency": {"cancel": 2}}}, "orders.latency.cancel = 2: must be a valid string"),
+        ({"data": {"calendar": ""}}, "data.calendar = '': must not be empty"),
+        ({"data": {"finer": {"pth": "x"}}}, "data.finer.pth = 'x': unknown key. Did you mean 'path'?"),
+        ({"data": {"streams": {"finer": {"path": "x"}}}}, "a stream cannot be called 'finer'"),
         ({"run": {"seed": True}}, "run.seed = True: must not be true or false"),
         ({"run": {"warmup": -1}}, "run.warmup = -1: must be greater than or equal to 0"),
         ({"orders": {"reserve": 0}}, "orders.reserve = 0"),
@@ -305,6 +373,15 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
         ({"output": {"run_id": "x" * 65}}, "must be 1 to 64"),
         # what does not go together
         ({"data": {"start": "2010-02-01", "end": "2010-01-31"}}, "data: start 2010-02-01 is after end 2010-01-31"),
+        (
+            {"fills": {"participation": {"share": 1, "basis": "average"}}},
+            "fills.participation: basis 'average' needs window",
+        ),
+        ({"fills": {"participation": {"share": 1, "window": 5}}}, "window belongs to basis 'average', not to 'bar'"),
+        (
+            {"data": {"calendar": "XNYS", "session": {"open": "09:30", "close": "16:00", "timezone": "UTC"}}},
+            "data: session and calendar both say when sessions open and close; give one of them",
+        ),
         ({"fills": {"market": "same_close"}}, "fills.market=same_close: uses what is known only after the decision"),
         ({"costs": {"slippage": {"kind": "ticks", "ticks": 1}}}, "needs instruments.default.tick_size > 0"),
     ],

@@ -112,4 +112,7 @@ def test_the_default_kinds_are_marked() -> None:
         ("account", config.account.kind),
         ("costs.commission", config.costs.commission.kind),
         ("costs.slippage", config.costs.slippage.kind),
+        ("fills.touch", config.fills.touch.kind),
+        ("costs.spread", config.costs.spread.kind),
+        ("costs.stop_slippage", config.costs.stop_slippage.kind),
     }

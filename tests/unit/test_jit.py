@@ -18,7 +18,7 @@ import ml4t.backtest
 from fresh_process import python
 from ml4t.backtest import _jit
 from ml4t.backtest._jit import DIGEST, IS_COMPILED, Handle, cache_root, kernel_sources
-from ml4t.backtest.tables import prototype
+from ml4t.backtest.allocation import prototype
 
 PACKAGE = Path(ml4t.backtest.__file__).parent
 

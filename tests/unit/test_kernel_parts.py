@@ -19,27 +19,29 @@ from numba import types
 
 from fresh_process import python
 from ml4t.backtest._jit import IS_COMPILED, Handle, bind, borrow
-from ml4t.backtest.enums import Schedule
+from ml4t.backtest.allocation import allocate, frozen, prototype
+from ml4t.backtest.enums import PathRule, Schedule
 from ml4t.backtest.kernel import clock, cost, indicator, match, rounding, trigger
-from ml4t.backtest.kernel.trigger import NO_MOMENT
 from ml4t.backtest.tables import (
     CLOCK_SIZE,
+    MONEY_SIZE,
+    MONTH_VALUE,
     NONE,
     OFFERS,
+    PATH,
     RULES_SIZE,
     SCHEDULE,
     TIMERS,
     Agenda,
+    Bars,
     Costs,
+    FinerBars,
     Instruments,
     Orders,
     Progress,
     State,
     Tiers,
     Timers,
-    allocate,
-    frozen,
-    prototype,
 )
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True, database=None)
@@ -64,7 +66,7 @@ towards_zero, on_tick, is_lot_multiple = map(
     called, (rounding.towards_zero, rounding.on_tick, rounding.is_lot_multiple)
 )
 steps_down, steps_up = called(rounding.steps_down), called(rounding.steps_up)
-first_reach, merge = called(trigger.first_reach), called(clock.merge)
+merge = called(clock.merge)
 mean, standard_deviation = called(indicator.mean), called(indicator.standard_deviation)
 minimum, maximum = called(indicator.minimum), called(indicator.maximum)
 
@@ -153,6 +155,29 @@ def slow_reach(level: float, direction: int, corners: list[float]) -> tuple[int,
     return -1, 0.0, 0.0
 
 
+def _reach(key, level, direction, leg, progress, price):
+    """As `trigger.moment_on_path` does: there already, or from there on."""
+    if trigger.is_passed(price, level, direction, True):
+        return leg, progress, price
+    return trigger.first_reach(borrow(key), 0, 0, level, direction, leg, price, True, 3)[:3]
+
+
+reach = bound(_reach, FLOAT, INT, INT, FLOAT, FLOAT)
+
+
+def first_reach(
+    level: float, direction: int, start: tuple[int, float, float], corners: list[float]
+) -> tuple[int, float, float]:
+    """Where a path through these corners reaches the level, from a moment and price on."""
+    o, p1, p2, c = ([corner] for corner in corners)
+    nothing = {name: [0] for name in Bars._fields}
+    bars = frozen(Bars, **(nothing | {"open": o, "high": p1, "low": p2, "close": c}))
+    state = blank(bars=bars, finer=frozen(FinerBars, first=[], open=[], high=[], low=[], close=[]))
+    state.rules[PATH] = PathRule.OPEN_HIGH_LOW_CLOSE
+    handle = Handle(state)
+    return reach(handle.key, level, direction, *start)  # type: ignore[no-any-return]
+
+
 @MANY
 @given(
     level=st.integers(80, 120),
@@ -160,9 +185,12 @@ def slow_reach(level: float, direction: int, corners: list[float]) -> tuple[int,
     corners=st.lists(st.integers(85, 115), min_size=4, max_size=4),
 )
 def test_first_reach_is_where_a_walk_first_meets_the_level(level: int, direction: int, corners: list[int]) -> None:
-    o, p1, p2, c = map(float, corners)
-    expected = slow_reach(float(level), direction, [o, p1, p2, c])
-    assert first_reach(float(level), direction, 0, 0.0, o, o, p1, p2, c) == pytest.approx(expected)
+    path = list(map(float, corners))
+    expected = slow_reach(float(level), direction, path)
+    assert first_reach(float(level), direction, (0, 0.0, path[0]), path) == pytest.approx(expected)
+
+
+NEVER = (-1, 0.0, 0.0)
 
 
 # O 100 → L 95 → H 110 → C 104, unless the table says otherwise
@@ -173,36 +201,39 @@ def test_first_reach_is_where_a_walk_first_meets_the_level(level: int, direction
         (97.5, -1, (0, 0.0, 100.0), (1, 0.5, 97.5)),
         (95.0, -1, (0, 0.0, 100.0), (1, 1.0, 95.0)),
         (102.0, 1, (0, 0.0, 100.0), (2, 7 / 15, 102.0)),
-        (110.5, 1, (0, 0.0, 100.0), NO_MOMENT),
-        (94.0, -1, (0, 0.0, 100.0), NO_MOMENT),
-        (98.0, -1, (2, 7 / 15, 102.0), NO_MOMENT),  # from 102 on the way up: the low is over
+        (110.5, 1, (0, 0.0, 100.0), NEVER),
+        (94.0, -1, (0, 0.0, 100.0), NEVER),
+        (98.0, -1, (2, 7 / 15, 102.0), NEVER),  # from 102 on the way up: the low is over
         (105.0, -1, (2, 1.0, 110.0), (3, 5 / 6, 105.0)),
         (103.0, -1, (2, 7 / 15, 102.0), (2, 7 / 15, 102.0)),  # there already, and at a better price
     ],
 )
 def test_first_reach_by_hand(level: float, direction: int, start: tuple[int, float, float], expected: Any) -> None:
-    found = first_reach(level, direction, *start, 100.0, 95.0, 110.0, 104.0)
-    assert found == pytest.approx(expected)
+    assert first_reach(level, direction, start, [100.0, 95.0, 110.0, 104.0]) == pytest.approx(expected)
 
 
 # ---------------------------------------------------------------------------------------------------------------- cost
 def priced(tick: float = 0.0, tiers: tuple[tuple[float, float], ...] = ((math.inf, 0.0),), **costs: float) -> State:
     """The state of a symbol with these costs, and one order that has filled 10 units for 1000 at a commission of 4."""
-    zero = {name: [0.0] for name in Costs._fields} | {"cap_rate": [math.inf], "tier_first": [0, len(tiers)]}
+    none = {name: [math.inf] for name in ("maximum", "cap_rate", "sell_cap")}
+    zero = {name: [0.0] for name in Costs._fields} | none | {"tier_first": [0, len(tiers)]}
     progress = allocate(Progress, 1)
     progress.filled[0], progress.value[0], progress.commission[0] = 10.0, 1000.0, 4.0
     instruments = frozen(Instruments, lot_size=[1.0], tick_size=[tick], multiplier=[1.0], currency=[0], final_row=[0])
     return blank(
         costs=frozen(Costs, **(zero | {name: [value] for name, value in costs.items()})),
-        tiers=frozen(Tiers, up_to=[t[0] for t in tiers], rate=[t[1] for t in tiers]),
+        tiers=frozen(
+            Tiers, up_to=[t[0] for t in tiers], rate=[t[1] for t in tiers], maker_rate=[-0.5 * t[1] for t in tiers]
+        ),
         instruments=instruments,
         orders=allocate(Orders, 1),
         progress=progress,
+        money=np.zeros(MONEY_SIZE),
     )
 
 
 def _slipped(key, side, reference):
-    return cost.slipped(borrow(key), 0, side, reference)
+    return cost.slipped(borrow(key), 0, 0, True, 10.0 * side, reference)
 
 
 def _commission(key, quantity, value):
@@ -210,12 +241,17 @@ def _commission(key, quantity, value):
 
 
 def _fill_commission(key, quantity, price):
-    return cost.fill_commission(borrow(key), 0, quantity, price)
+    return cost.fill_commission(borrow(key), 0, quantity, price, False)
+
+
+def _maker_commission(key, quantity, price):
+    return cost.fill_commission(borrow(key), 0, quantity, price, True)
 
 
 slipped = bound(_slipped, INT, FLOAT)
 commission = bound(_commission, FLOAT, FLOAT)
 fill_commission = bound(_fill_commission, FLOAT, FLOAT)
+maker_commission = bound(_maker_commission, FLOAT, FLOAT)
 
 
 @pytest.mark.parametrize(
@@ -264,9 +300,17 @@ def test_commission(costs: dict[str, float], tiers: Any, quantity: float, value:
 @pytest.mark.parametrize(
     ("costs", "tiers", "quantity", "expected"),
     [
-        ({}, ((math.inf, 0.004),), 10.0, 4.0),  # of 2000, less the 4 paid for the first half
+        ({}, ((math.inf, 0.004),), 10.0, 4.0),  # 8 of 2000, less the 4 of the first half
         ({"fixed": 4.0}, ((math.inf, 0.0),), -10.0, 0.0),  # once an order
-        ({"minimum": 7.0}, ((math.inf, 0.001),), 10.0, 3.0),
+        ({"minimum": 7.0}, ((math.inf, 0.001),), 10.0, 0.0),  # the first half paid it
+        ({"minimum": 7.0}, ((math.inf, 0.005),), 10.0, 3.0),  # 10 of 2000, less the minimum
+        ({"maximum": 6.0}, ((math.inf, 0.005),), 10.0, 1.0),  # at most 6, less the 5 of the first half
+        ({"buy_rate": 0.1, "sell_rate": 0.2}, ((math.inf, 0.0),), 10.0, 100.0),  # taxes by the fill's own value of 1000
+        ({"buy_rate": 0.1, "sell_rate": 0.2}, ((math.inf, 0.0),), -10.0, 200.0),
+        ({"sell_per_unit": 0.5, "sell_cap": 3.0}, ((math.inf, 0.0),), -10.0, 3.0),
+        ({"sell_per_unit": 0.25, "sell_cap": 3.0}, ((math.inf, 0.0),), -10.0, 2.5),
+        ({"sell_per_unit": 0.25}, ((math.inf, 0.0),), 10.0, 0.0),
+        ({"by_fill": 1.0, "fixed": 4.0}, ((math.inf, 0.002),), 10.0, 2.0),  # the order has paid its fixed part
         ({}, ((1500.0, 0.004), (math.inf, 0.001)), 10.0, 0.0),  # the cheaper tier never pays back
     ],
 )
@@ -275,6 +319,16 @@ def test_a_fill_pays_what_its_order_has_not_yet(
 ) -> None:
     handle = Handle(priced(tiers=tiers, **costs))
     assert fill_commission(handle.key, quantity, 100.0) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize(("traded", "rate"), [(0.0, 0.004), (1500.0, 0.004), (1500.5, 0.002)])
+def test_a_month_before_the_fill_decides_its_tier(traded: float, rate: float) -> None:
+    """Of a fill's 1000, whatever its order; makers are given half of it here."""
+    state = priced(tiers=((1500.0, 0.004), (math.inf, 0.002)), by_fill=1.0)
+    state.money[MONTH_VALUE] = traded
+    handle = Handle(state)
+    assert fill_commission(handle.key, 10.0, 100.0) == pytest.approx(1000.0 * rate)
+    assert maker_commission(handle.key, 10.0, 100.0) == pytest.approx(-500.0 * rate)
 
 
 # -------------------------------------------------------------------------------------------------------------- timers
@@ -361,9 +415,7 @@ OFFER = st.tuples(st.integers(0, SYMBOLS - 1), st.integers(0, 3), st.integers(0,
 @given(
     offers=st.lists(OFFER, max_size=40), schedule=st.sampled_from(Schedule), ids=st.permutations(range(1, SYMBOLS + 1))
 )
-def test_the_agenda_is_a_heap_by_segment_reduction_and_id(
-    offers: list[Any], schedule: Schedule, ids: list[int]
-) -> None:
+def test_the_agenda_is_a_heap_by_leg_reduction_and_id(offers: list[Any], schedule: Schedule, ids: list[int]) -> None:
     """Symbols come, change their offers and go; the first is always the smallest. `queue` looks at ids only."""
     agenda, orders = allocate(Agenda, SYMBOLS), allocate(Orders, SYMBOLS)
     agenda.place[:], agenda.cell[:], orders.id[:] = NONE, np.arange(SYMBOLS), ids
@@ -371,16 +423,16 @@ def test_the_agenda_is_a_heap_by_segment_reduction_and_id(
     handle.state.rules[SCHEDULE] = schedule
 
     def rank(symbol: int) -> tuple[int, ...]:
-        own = (int(agenda.segment[symbol]), int(agenda.opens[symbol])) if schedule == Schedule.PHASED else ()
+        own = (int(agenda.leg[symbol]), int(agenda.opens[symbol])) if schedule == Schedule.PHASED else ()
         return (*own, ids[symbol])
 
     present: set[int] = set()
-    for symbol, segment, opens, goes in offers:
+    for symbol, leg, opens, goes in offers:
         if goes and symbol in present:
             leave(handle.key, symbol)
             present.remove(symbol)
         else:
-            agenda.segment[symbol], agenda.opens[symbol] = segment, opens
+            agenda.leg[symbol], agenda.opens[symbol] = leg, opens
             (resift if symbol in present else enter)(handle.key, symbol)
             present.add(symbol)
         heap = agenda.heap[: handle.state.clock[OFFERS]].tolist()

@@ -13,16 +13,35 @@ from ml4t.backtest.models.account import Account, CashAccount, MarginAccount
 from ml4t.backtest.models.commission import (
     Commission,
     CommissionTerms,
+    MakerTakerCommission,
+    MonthlyTieredCommission,
+    MonthTier,
     NoCommission,
+    PerContractCommission,
     PerOrderCommission,
     PerShareCommission,
     RateCommission,
     RatePlusFixedCommission,
+    TableCommission,
     Tier,
     TieredCommission,
 )
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
-from ml4t.backtest.models.slippage import FixedSlippage, NoSlippage, RateSlippage, Slippage, SlippageTerms, TickSlippage
+from ml4t.backtest.models.slippage import (
+    FixedSlippage,
+    HalfSpread,
+    NoSlippage,
+    RateSlippage,
+    Slippage,
+    SlippageTerms,
+    SpreadSlippage,
+    SquareRootSlippage,
+    StopSlippage,
+    TickSlippage,
+    VolatilitySlippage,
+    VolumeShareSlippage,
+)
+from ml4t.backtest.models.tax import Tax
 
 
 def paid(terms: CommissionTerms, quantity: float, value: float) -> float:
@@ -30,6 +49,7 @@ def paid(terms: CommissionTerms, quantity: float, value: float) -> float:
     rate = next(rate for up_to, rate in terms.tiers if value <= up_to)
     return min(
         max(terms.fixed + terms.per_unit * quantity + rate * value, terms.minimum),
+        terms.maximum,
         terms.cap_rate * value,
     )
 
@@ -51,6 +71,13 @@ TIERS = TieredCommission((Tier(0.002, up_to=10_000), Tier(0.001, up_to=50_000), 
         (TIERS, 1, 10_001, 10.001),  # and then the whole value pays the next rate
         (TIERS, 1, 50_000, 50.0),
         (TIERS, 1, 60_000, 30.0),
+        (RateCommission(0.001, minimum=6.0), 100, 5_000, 6.0),
+        (RateCommission(0.001, maximum=4.0), 100, 5_000, 4.0),
+        (PerContractCommission(2.0), 3, 5_000, 6.0),
+        (PerContractCommission(2.0, minimum=7.0), 3, 5_000, 7.0),
+        (PerContractCommission(2.0, minimum=1.0, maximum=5.0), 3, 5_000, 5.0),
+        (MakerTakerCommission(-0.1, 0.2), 3, 5_000, 0.0),  # paid by fills, not by the order
+        (MonthlyTieredCommission((MonthTier(0.1),)), 3, 5_000, 0.0),
     ],
 )
 def test_commission_by_kind(commission, quantity, value, expected):
@@ -62,12 +89,29 @@ def test_every_kind_ends_with_a_tier_for_all_values():
         NoCommission(),
         RateCommission(0.1),
         PerShareCommission(1.0),
+        PerContractCommission(1.0),
         PerOrderCommission(1.0),
         RatePlusFixedCommission(0.1, 1.0),
         TIERS,
+        MakerTakerCommission(0.1, 0.2),
+        MonthlyTieredCommission((MonthTier(0.1, up_to=5.0), MonthTier(0.2))),
     ]
-    assert {type(c) for c in examples} == set(get_args(Commission))
-    assert [c.terms().tiers[-1][0] for c in examples] == [inf] * 6
+    assert {type(c) for c in examples} | {TableCommission} == set(get_args(Commission))
+    assert [(c.terms().fill_tiers or c.terms().tiers)[-1][0] for c in examples] == [inf] * 9
+
+
+def test_what_fills_pay():
+    """(up to, rate, maker's rate); without a maker's rate there is no difference."""
+    assert MakerTakerCommission(-0.1, 0.2).terms().fill_tiers == ((inf, 0.2, -0.1),)
+    monthly = MonthlyTieredCommission((MonthTier(0.4, 0.25, up_to=50_000.0), MonthTier(0.35)))
+    assert monthly.terms().fill_tiers == ((50_000.0, 0.4, 0.25), (inf, 0.35, 0.35))
+    assert RateCommission(0.1).terms().fill_tiers == ()
+
+
+@pytest.mark.parametrize("tiers", [(), (MonthTier(0.1, up_to=5),), (MonthTier(0.1, up_to=5), MonthTier(0.2, up_to=5))])
+def test_monthly_tiers_are_checked_as_others(tiers):
+    with pytest.raises(ConfigError, match="tiers"):
+        MonthlyTieredCommission(tiers)
 
 
 def test_no_cap_is_infinite():
@@ -97,16 +141,37 @@ def test_tiers_that_make_no_sense(tiers, message):
         (RateSlippage(0.0005), SlippageTerms(rate=0.0005, amount=0.0, ticks=0.0)),
         (FixedSlippage(10.0), SlippageTerms(rate=0.0, amount=10.0, ticks=0.0)),
         (TickSlippage(2), SlippageTerms(rate=0.0, amount=0.0, ticks=2.0)),
+        (VolumeShareSlippage(0.1), SlippageTerms(volume_impact=0.1)),
+        (SquareRootSlippage(0.7), SlippageTerms(root_impact=0.7, window=20)),
+        (VolatilitySlippage(0.1, 5), SlippageTerms(volatility_share=0.1, window=5)),
+        (SpreadSlippage(), SlippageTerms(spread_share=0.5)),
     ],
 )
 def test_slippage_by_kind(slippage, terms):
     assert slippage.terms() == terms
 
 
+def test_spreads_and_stops_are_slippage_of_fewer_kinds():
+    assert set(get_args(HalfSpread)) == {NoSlippage, RateSlippage, FixedSlippage, TickSlippage}
+    assert set(get_args(StopSlippage)) == {NoSlippage, RateSlippage, TickSlippage}
+
+
 @pytest.mark.parametrize(
     ("union", "given"),
     [
         (Commission, RateCommission(1.0)),
+        (Commission, RateCommission(0.1, minimum=-1.0)),
+        (Commission, PerContractCommission(1.0, maximum=-1.0)),
+        (Commission, MakerTakerCommission(-1.0, 0.1)),
+        (Commission, MakerTakerCommission(0.1, 1.0)),
+        (Commission, MonthlyTieredCommission((MonthTier(1.0),))),
+        (Slippage, VolumeShareSlippage(-0.1)),
+        (Slippage, SquareRootSlippage(1.0, window=1)),
+        (Slippage, VolatilitySlippage(nan)),
+        (Slippage, SpreadSlippage(-0.5)),
+        (Tax, Tax(buy_rate=0.5, sell_rate=1.0)),
+        (Tax, Tax(sell_per_unit=-1.0)),
+        (Tax, Tax(sell_cap=-1.0)),
         (Commission, RateCommission(-0.001)),
         (Commission, RateCommission(nan)),
         (Commission, PerShareCommission(-1.0)),

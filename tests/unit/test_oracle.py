@@ -7,47 +7,8 @@ from typing import Any
 
 import pytest
 
-from cases import DAY, EPOCH, HOUR, Bar, Cancel, Case, Replace, Request, Submit
-from oracle import simulate
-from outcome import Outcome
-
-Prices = tuple[float, float, float, float]
-FLAT: Prices = (100, 100, 100, 100)
-
-
-def bars(*prices: Prices, symbol: str = "A", length: int = 1, first: int = 0, closes: int = 24) -> list[Bar]:
-    """Neighbouring bars of `length` hours from hour `first` on; the session closes at hour `closes`."""
-    close = EPOCH + closes * HOUR
-    starts = [EPOCH + (first + n * length) * HOUR for n in range(len(prices))]
-    return [Bar(symbol, start, start + length * HOUR, close, *ohlc) for start, ohlc in zip(starts, prices, strict=True)]
-
-
-def outcome(rows: list[Bar], script: dict[int, list[Request]], **config: Any) -> Any:
-    return simulate(Case(rows, sorted({bar.symbol for bar in rows}), config, script))
-
-
-def buy(quantity: float | None = None, symbol: str = "A", **kwargs: Any) -> Submit:
-    return Submit("buy", symbol, kwargs if quantity is None else {"quantity": quantity, **kwargs})
-
-
-def sell(quantity: float | None = None, symbol: str = "A", **kwargs: Any) -> Submit:
-    return Submit("sell", symbol, kwargs if quantity is None else {"quantity": quantity, **kwargs})
-
-
-def hour(n: int) -> int:
-    return EPOCH + n * HOUR
-
-
-def fills(result: Outcome) -> list[tuple[int, int, float, float, str]]:
-    """(order, hour, signed quantity, price, segment) of each fill."""
-    return [(f.order_id, (f.time - EPOCH) // HOUR, float(f.quantity), float(f.price), f.segment) for f in result.fills]
-
-
-def states(result: Outcome, order_id: int) -> list[tuple[str, str]]:
-    return [(event.to_state, event.reason) for event in result.order_events if event.order_id == order_id]
-
-
-MARGIN = {"kind": "margin", "cash": 100_000.0}
+from cases import DAY, EPOCH, HOUR, Bar, Cancel, Replace, Request, Submit
+from small_case import FLAT, MARGIN, Prices, bars, buy, fills, hour, outcome, sell, states
 
 
 def test_market_order_fills_at_the_next_open_and_cash_is_journalled() -> None:

@@ -18,6 +18,7 @@ NAMED = {
     ("orders", "sizing"): enums.Sizing,
     ("orders", "time_in_force"): enums.TimeInForce,
     ("orders", "state"): enums.OrderState,
+    ("orders", "limit_basis"): enums.Basis,
 }
 
 

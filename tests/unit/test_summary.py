@@ -16,6 +16,8 @@ from ml4t.backtest.summary import MISSING, REMEDIES, SHOWN, html, rich_table, te
 HARMLESS = {
     Reason.NONE, Reason.ADMITTED, Reason.STOP_REACHED, Reason.EXECUTED, Reason.CANCEL_REQUESTED,
     Reason.REPLACE_REQUESTED, Reason.SUPERSEDED_BY_TARGET, Reason.SESSION_CLOSED, Reason.GOOD_TILL_DATE_REACHED,
+    Reason.PARENT_FILLED, Reason.ACTIVATED, Reason.LAST_BAR_ENDED, Reason.NOT_IMMEDIATE, Reason.LINKED_ORDER_FILLED,
+    Reason.PARENT_ENDED, Reason.POSITION_CLOSED,
 }  # fmt: skip
 METRIC_VALUES = {
     "basis": "session",

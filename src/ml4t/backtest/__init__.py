@@ -13,13 +13,18 @@ if TYPE_CHECKING:
         ConfigError,
         DataError,
         LookAheadError,
+        ModelError,
         OrderError,
         StrategyError,
         UnknownFieldError,
         UnknownSymbolError,
     )
+    from ml4t.backtest.exits import Exits
+    from ml4t.backtest.order import Order
+    from ml4t.backtest.price import Atr, Offset, Price, Trail
     from ml4t.backtest.result import Result
     from ml4t.backtest.strategy import Fill, OrderEvent, Signal, Strategy
+    from ml4t.backtest.user_model import interpreted
 
 _HOMES = {
     "config": ("BacktestConfig",),
@@ -31,30 +36,41 @@ _HOMES = {
         "ConfigError",
         "DataError",
         "LookAheadError",
+        "ModelError",
         "OrderError",
         "StrategyError",
         "UnknownFieldError",
         "UnknownSymbolError",
     ),
+    "exits": ("Exits",),
+    "order": ("Order",),
+    "price": ("Atr", "Offset", "Price", "Trail"),
     "result": ("Result",),
     "strategy": ("Fill", "OrderEvent", "Signal", "Strategy"),
+    "user_model": ("interpreted",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ArtifactError",
+    "Atr",
     "BacktestConfig",
     "BacktestError",
     "ConfigError",
     "DataError",
     "Engine",
+    "Exits",
     "Fill",
     "LookAheadError",
+    "ModelError",
+    "Offset",
+    "Order",
     "OrderError",
     "OrderEvent",
     "OrderState",
     "OrderType",
     "Origin",
+    "Price",
     "Reason",
     "Result",
     "Side",
@@ -62,8 +78,10 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "TimeInForce",
+    "Trail",
     "UnknownFieldError",
     "UnknownSymbolError",
+    "interpreted",
     "run",
 ]
 

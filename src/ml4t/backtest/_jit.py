@@ -7,6 +7,7 @@ the state (`Handle`). In compiled code `state.orders.side[i]` reads the pointer 
 reference is ever counted (ADR 0005).
 """
 
+import ctypes
 import hashlib
 import operator
 import os
@@ -51,6 +52,7 @@ def kernel_sources() -> list[Path]:
         PACKAGE / "_jit.py",
         PACKAGE / "enums.py",
         PACKAGE / "tables.py",
+        PACKAGE / "allocation.py",
         *sorted((PACKAGE / "kernel").glob("*.py")),
     ]
 
@@ -187,6 +189,25 @@ def link_units() -> None:
         llvmlite.binding.add_symbol(symbol, address)
 
 
+def is_cold() -> bool:
+    """Whether most units are still to be compiled."""
+    missing = [unit for _, unit, _ in _units if not Path(unit._cache._cache_file._index_path).exists()]
+    return len(missing) > len(_units) // 2
+
+
+def compile_claimed(entries: list[tuple[Any, ...]], claims: Path) -> None:
+    """The cache has every unit and entry point that no other process has claimed in this folder; nothing here can be called."""
+    for symbol, _, _ in _units:
+        llvmlite.binding.add_symbol(symbol, 1)  # an address that nobody jumps to
+    work = [(unit, arguments) for _, unit, arguments in _units] + [(unit, arguments) for unit, *arguments in entries]
+    for place, (unit, arguments) in reversed(list(enumerate(work))):  # the largest come last
+        try:
+            (claims / str(place)).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        unit.compile(tuple(arguments))
+
+
 def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
     """The compiled function without Numba's dispatcher (0.06 instead of 0.5 µs a call). It converts arguments without checking."""
     if not IS_COMPILED:
@@ -319,7 +340,7 @@ def arrays_of(value: Any) -> Iterator[np.ndarray]:
 
 
 def define_state(prototype: Any) -> None:
-    """Fixes what compiled code finds behind a handle's address. Called once, by `tables`."""
+    """Fixes what compiled code finds behind a handle's address. Called once, by `allocation`."""
     global _layout  # noqa: PLW0603  one layout a process, as there is one kernel
     _layout = [(a.dtype, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays_of(prototype)]
     place = count()
@@ -355,7 +376,63 @@ class Handle:
         self._table[:] = [(a.__array_interface__["data"][0], a.shape[0]) for a in arrays_of(state)]
 
 
+def model_prototype(arguments: int) -> Any:
+    """The C type of a user's own model: a side and further numbers in, a number out."""
+    return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, *[ctypes.c_double] * (arguments - 1))
+
+
+def model_address(f: Callable[..., Any], arguments: int) -> tuple[int, Any]:
+    """The address of a user's model, compiled, and what must be kept as long as it is used. NaN stands for an exception in it.
+
+    Raises numba.errors.NumbaError, or TypeError where it does not always return a number.
+    """
+    signature = (INT, *[FLOAT] * (arguments - 1))
+    compiled = numba.njit(error_model="python")(f)
+    compiled.compile(signature)
+    result = compiled.overloads[signature].signature.return_type
+    if not isinstance(result, types.Number):
+        raise TypeError(f"it must return a number on every path, not {result}")
+
+    kept = numba.cfunc(FLOAT(*signature))(_guarded(compiled, arguments))
+    return kept.address, kept
+
+
+def _guarded(f: Any, arguments: int) -> Any:
+    """Functions of 5, 7 or 8 arguments that return NaN where f raises: a C function cannot, and has no `*args`."""
+
+    def five(a: Any, b: Any, c: Any, d: Any, e: Any) -> float:
+        try:
+            return float(f(a, b, c, d, e))
+        except Exception:  # noqa: BLE001  what it raises is found by calling it interpreted
+            return np.nan
+
+    def seven(a: Any, b: Any, c: Any, d: Any, e: Any, g: Any, h: Any) -> float:
+        try:
+            return float(f(a, b, c, d, e, g, h))
+        except Exception:  # noqa: BLE001
+            return np.nan
+
+    def eight(a: Any, b: Any, c: Any, d: Any, e: Any, g: Any, h: Any, i: Any) -> float:
+        try:
+            return float(f(a, b, c, d, e, g, h, i))
+        except Exception:  # noqa: BLE001
+            return np.nan
+
+    return {5: five, 7: seven, 8: eight}[arguments]
+
+
 if IS_COMPILED:
+
+    @intrinsic
+    def call_pointer(typingctx: Any, address: Any, arguments: Any) -> Any:  # noqa: ARG001
+        """What the function at an address returns: a float, for a tuple of an int and floats."""
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            kind = ir.FunctionType(ir.DoubleType(), [context.get_value_type(t) for t in sig.args[1].types])
+            return builder.call(builder.inttoptr(args[0], kind.as_pointer()), cgutils.unpack_tuple(builder, args[1]))
+
+        wanted = types.Tuple([INT, *[FLOAT] * (len(arguments) - 1)])
+        return FLOAT(INT, wanted), codegen
 
     @intrinsic
     def borrow(typingctx: Any, key: Any) -> Any:  # noqa: ARG001
@@ -367,6 +444,10 @@ if IS_COMPILED:
         return _STATE(types.intp), codegen
 
 else:
+
+    def call_pointer(address: int, arguments: tuple[float, ...]) -> float:
+        """What the function at an address returns: a float, for a tuple of an int and floats."""
+        return float(model_prototype(len(arguments))(int(address))(*arguments))
 
     def borrow(key: Handle) -> Any:
         """The state behind a handle's key."""

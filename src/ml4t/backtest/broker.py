@@ -1,138 +1,53 @@
-"""Orders: requests to the kernel, and views of what became of them."""
+"""The broker: what a strategy may ask for."""
 
 import math
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Unpack
 
+from ml4t.backtest import rebalance
 from ml4t.backtest._jit import Handle
-from ml4t.backtest.clock import instant
-from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Side, Sizing, TimeInForce
-from ml4t.backtest.errors import OrderError, nearest
+from ml4t.backtest.desk import EXIT_ORIGINS, Desk, Owner
+from ml4t.backtest.enums import Origin, Side, Sizing, TimeInForce, Trigger
+from ml4t.backtest.errors import OrderError
+from ml4t.backtest.exits import Exits, check_rules, checked_exits, legs
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.request import (
-    FULL,
-    NO_PRICE,
+    GROUP_TOO_LARGE,
+    MOST_MEMBERS,
     NO_SUCH_PRICE,
     NOT_ABOVE_FILLED,
     NOT_LIVE,
     NOTHING_TO_DO,
 )
-from ml4t.backtest.lookup import Symbols
-from ml4t.backtest.tables import IDS, LIVE, NEVER, NONE, NOW, State, grow
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE
+from ml4t.backtest.number import NAN, PLAIN, finite, positive
+from ml4t.backtest.order import Order
+from ml4t.backtest.price import Level, Reference, Trail
+from ml4t.backtest.request import (
+    GTC,
+    GTD,
+    ORDER_NAMES,
+    PERCENT,
+    QUANTITY,
+    SIZES,
+    TARGET_NAMES,
+    OrderTerms,
+    TargetTerms,
+    check_names,
+    size_of,
+)
+from ml4t.backtest.tables import LIVE, NEVER, NONE
 
-NAN = math.nan
 # plain ints: an enum member costs more to pass than the kernel needs for an order
-BUY, SELL = int(Side.BUY), int(Side.SELL)
-QUANTITY, VALUE, PERCENT, CLOSE = int(Sizing.QUANTITY), int(Sizing.VALUE), int(Sizing.PERCENT), int(Sizing.CLOSE)
+BUY, SELL, CLOSE = int(Side.BUY), int(Side.SELL), int(Sizing.CLOSE)
+TARGET_QUANTITY, TARGET_VALUE = int(Sizing.TARGET_QUANTITY), int(Sizing.TARGET_VALUE)
+TARGET_PERCENT = int(Sizing.TARGET_PERCENT)
 STRATEGY, TARGET, CLOSING = int(Origin.STRATEGY), int(Origin.TARGET), int(Origin.CLOSE)
-TIF = {name: int(tif) for tif in TimeInForce for name in (tif.name, tif.name.lower(), tif)}
-
-
-class Order:
-    """View of an order, live or closed. Its numbers are read from the book when asked for."""
-
-    __slots__ = ("_broker", "id")
-
-    def __init__(self, broker: "Broker", number: int) -> None:
-        self._broker = broker
-        self.id = number
-
-    def _read(self, group: str, field: str) -> Any:
-        state: State = self._broker.handle.state
-        place = int(state.places[self.id - 1])
-        table = getattr(state, group if place >= 0 else f"closed_{group}")
-        return getattr(table, field)[place if place >= 0 else ~place]
-
-    @property
-    def symbol(self) -> str:
-        """The symbol it is for."""
-        return self._broker.symbols[int(self._read("orders", "symbol"))]
-
-    @property
-    def side(self) -> Side:
-        """BUY or SELL."""
-        return Side(int(self._read("orders", "side")))
-
-    @property
-    def type(self) -> OrderType:
-        """MARKET, LIMIT, STOP or STOP_LIMIT."""
-        return OrderType(int(self._read("orders", "type")))
-
-    @property
-    def state(self) -> OrderState:
-        """Where it is in its life."""
-        return OrderState(int(self._read("orders", "state")))
-
-    @property
-    def reason(self) -> Reason:
-        """Why it is in that state."""
-        return Reason(int(self._read("orders", "reason")))
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it can still fill."""
-        return int(self._broker.handle.state.places[self.id - 1]) >= 0
-
-    @property
-    def quantity(self) -> float:
-        """Unsigned units; NaN while it is resolved at the fill."""
-        return float(self._read("terms", "quantity"))
-
-    @property
-    def limit(self) -> float | None:
-        """Limit price, None without."""
-        value = float(self._read("terms", "limit"))
-        return None if math.isnan(value) else value
-
-    @property
-    def stop(self) -> float | None:
-        """Stop price, None without."""
-        value = float(self._read("terms", "stop"))
-        return None if math.isnan(value) else value
-
-    @property
-    def tag(self) -> str | None:
-        """The caller's own mark."""
-        number = int(self._read("terms", "tag"))
-        return None if number == NONE else self._broker.tags[number]
-
-    @property
-    def filled_quantity(self) -> float:
-        """Unsigned units filled so far."""
-        return float(self._read("progress", "filled"))
-
-    @property
-    def average_fill_price(self) -> float | None:
-        """Mean price of its fills, None before the first."""
-        filled = self.filled_quantity
-        if not filled:
-            return None
-        number = int(self._read("orders", "symbol"))
-        return (
-            float(self._read("progress", "value"))
-            / filled
-            / float(self._broker.handle.state.instruments.multiplier[number])
-        )
-
-    @property
-    def commission(self) -> float:
-        """Commission paid so far, account currency."""
-        return float(self._read("progress", "commission"))
-
-    def __repr__(self) -> str:
-        prices = "".join(
-            f", {name}={value:g}" for name, value in (("limit", self.limit), ("stop", self.stop)) if value is not None
-        )
-        return f"Order({self.id}, {self.side.name} {self.quantity:g} {self.symbol}{prices}, {self.state.name})"
 
 
 class Broker:
-    """What a strategy may ask for. Every request is decided by the kernel; nothing is kept here.
-
-    Market orders fill at the next open by default. `limit=` and `stop=` make limit, stop and stop-limit orders.
-    `tif`: "GTC" (default), "DAY", or "GTD" with `until=`.
+    """What a strategy may ask for. Every request is decided by the kernel; docs/orders.md shows each kind of order.
 
     >>> from ml4t.backtest import Strategy, run
     >>> from ml4t.backtest.datasets import us_indices
@@ -144,14 +59,14 @@ class Broker:
     1
     """
 
-    def __init__(self, handle: Handle, symbols: tuple[str, ...], timezone: str) -> None:
+    def __init__(self, handle: Handle, symbols: tuple[str, ...], timezone: str, owner: Owner) -> None:
+        self._desk = Desk(handle, symbols, timezone, owner)
         self.handle = handle
         self.symbols = symbols
-        self.tags: list[str] = []  # interned: the kernel knows their numbers
-        self._tag_numbers: dict[str, int] = {}
-        self._zone = ZoneInfo(timezone)
-        self._numbers = Symbols(symbols)
-        self._submit: Callable[..., int] = entry_point("submit")
+        self.register = self._desk.register
+        self._numbers = self._desk.numbers
+        self._owner = owner
+        self._submit = entry_point("submit")
 
     # -------------------------------------------------------------------------------------------------------- requests
     def buy(
@@ -161,23 +76,33 @@ class Broker:
         *,
         value: float | None = None,
         percent: float | None = None,
-        limit: float | None = None,
-        stop: float | None = None,
+        limit: Level | None = None,
+        stop: Level | Trail | None = None,
         tif: str | TimeInForce = "GTC",
         until: datetime | date | None = None,
         reduce_only: bool = False,
         tag: str | None = None,
+        **more: Unpack[OrderTerms],
     ) -> Order | None:
         """A new order to buy `quantity` units, or units worth `value`, or worth `percent` (a fraction) of equity.
 
-        None where the size comes to zero units.
+        None where the size comes to zero units. Prices are numbers or `Offset`; docs/orders.md shows every kind of order.
+
+        - `stop`: a price or a `Trail`; `tif`: "GTC", "DAY", "GTD" with until, "BARS" with bars, "IOC", "FOK", "OPG", "CLS"
+        - more: touch, activation, bars, post_only, parent, fraction (of what the parent fills), client_id, and the exits of what it opens:
+          stop_loss, take_profit, trail, break_even, max_bars, or all of them as exits=Exits(...)
 
         Raises:
-            OrderError: not exactly one size; a size or price that is not positive and finite; a wrong `tif` or `until`.
+            OrderError: not exactly one size; a size or price that is not positive and finite; terms that contradict each other.
             UnknownSymbolError: the run has no such symbol.
 
         """
-        return self._trade(BUY, symbol, quantity, value, percent, limit, stop, tif, until, reduce_only, tag)
+        sized_or_priced = value is not None or percent is not None or limit is not None or stop is not None
+        if not (sized_or_priced or more or reduce_only or tif != "GTC" or until is not None or tag is not None):
+            return self._plain(BUY, symbol, quantity)
+        return self._order(
+            BUY, STRATEGY, QUANTITY, symbol, quantity, value, percent, limit, stop, tif, until, reduce_only, tag, more
+        )
 
     def sell(
         self,
@@ -186,52 +111,147 @@ class Broker:
         *,
         value: float | None = None,
         percent: float | None = None,
-        limit: float | None = None,
-        stop: float | None = None,
+        limit: Level | None = None,
+        stop: Level | Trail | None = None,
         tif: str | TimeInForce = "GTC",
         until: datetime | date | None = None,
         reduce_only: bool = False,
         tag: str | None = None,
+        **more: Unpack[OrderTerms],
     ) -> Order | None:
         """A new order to sell; arguments, answer and errors as for `buy`."""
-        return self._trade(SELL, symbol, quantity, value, percent, limit, stop, tif, until, reduce_only, tag)
+        sized_or_priced = value is not None or percent is not None or limit is not None or stop is not None
+        if not (sized_or_priced or more or reduce_only or tif != "GTC" or until is not None or tag is not None):
+            return self._plain(SELL, symbol, quantity)
+        return self._order(
+            SELL, STRATEGY, QUANTITY, symbol, quantity, value, percent, limit, stop, tif, until, reduce_only, tag, more
+        )
 
-    def order_target_quantity(self, symbol: str, target: float, **terms: Any) -> Order | None:
+    def order_target_quantity(self, symbol: str, target: float, **terms: Unpack[TargetTerms]) -> Order | None:
         """An order for the difference between the position and `target` signed units; None where there is none.
 
-        It replaces the symbol's live target order. `terms`: limit, stop, tif, until, tag.
+        It replaces the symbol's live target order. `terms`: as for `buy`, but for sizes, reduce_only, parent and fraction.
         """
-        return self._target(Sizing.TARGET_QUANTITY, symbol, target, **terms)
+        return self._target(TARGET_QUANTITY, symbol, target, **terms)
 
-    def order_target_value(self, symbol: str, target: float, **terms: Any) -> Order | None:
+    def order_target_value(self, symbol: str, target: float, **terms: Unpack[TargetTerms]) -> Order | None:
         """As `order_target_quantity`, for a position worth `target` (signed, account currency)."""
-        return self._target(Sizing.TARGET_VALUE, symbol, target, **terms)
+        return self._target(TARGET_VALUE, symbol, target, **terms)
 
-    def order_target_percent(self, symbol: str, target: float, **terms: Any) -> Order | None:
+    def order_target_percent(self, symbol: str, target: float, **terms: Unpack[TargetTerms]) -> Order | None:
         """As `order_target_quantity`, for a position worth the fraction `target` of equity (1.0: all of it; signed)."""
-        return self._target(Sizing.TARGET_PERCENT, symbol, target, **terms)
+        return self._target(TARGET_PERCENT, symbol, target, **terms)
+
+    def rebalance(
+        self,
+        weights: Mapping[str, float],
+        *,
+        minimum_trade: float = 0.0,
+        drift: float = 0.0,
+        cash_buffer: float = 0.0,
+        **terms: Unpack[TargetTerms],
+    ) -> list[Order]:
+        """Orders towards these weights (signed fractions of equity), reductions first; what is held and not named is closed.
+
+        - Weights are taken of equity · (1 − cash_buffer), in whole lots, never more than the weight.
+        - A symbol whose weight misses its target by `drift` or less, or by less than `minimum_trade` in value, is left alone.
+          A target of 0 is always traded.
+        - Target orders of before that still live are cancelled or replaced.
+
+        Raises:
+            OrderError: a weight or limit is not finite; a term makes no sense.
+            UnknownSymbolError: the run has no such symbol.
+
+        """
+        limits = rebalance.band(minimum_trade, drift, cash_buffer)
+        changes = rebalance.targets(self.handle.state, self._numbers, weights, limits)
+        traded = {number for number, _ in changes}
+        for order in self.orders():
+            if order.origin == Origin.TARGET and self._numbers[order.symbol] not in traded:
+                self.cancel(order)
+        orders = [self._target(TARGET_PERCENT, self.symbols[n], weight, **terms) for n, weight in changes]
+        return [order for order in orders if order is not None]
 
     def close(self, symbol: str, *, tag: str | None = None) -> Order | None:
         """A market order that closes the position as it is when it fills; None where the position is flat."""
-        return self._ask(symbol, BUY, CLOSE, 0.0, NAN, NAN, "GTC", NEVER, True, CLOSING, tag)
+        terms = (0.0, NAN, NAN, GTC, NEVER, 1, CLOSING, self._desk.label(tag), 0)
+        code = self._desk.send(self._numbers[symbol], BUY, CLOSE, *terms)
+        return Order(self, code) if code else None
 
-    def cancel(self, order: Order | int) -> None:
-        """The order is cancelled, at once. Raises OrderError where it is not live."""
-        number = order.id if isinstance(order, Order) else int(order)
-        while (code := entry_point("cancel")(self.handle.key, number)) == FULL:
-            grow(self.handle)
-        if code == NOT_LIVE:
-            raise OrderError(
-                f"Order {number} is not live ({self._standing(number)}); only live orders can be cancelled."
-            )
+    def protect(self, symbol: str, exits: Exits | None = None, **given: Any) -> list[Order]:
+        """The orders that are now the position's exits: for its quantity, from the next bar on. Empty where it is flat.
+
+        Rules as arguments of `Exits` or as `exits`. `basis` "fill" is the position's average price here. The exits that the position has
+        are cancelled; those of orders that have not filled stay.
+
+        Raises:
+            OrderError: no rule; a rule that makes no sense.
+
+        """
+        number, state = self._numbers[symbol], self.handle.state
+        if exits is None:
+            check_rules({name: value for name, value in given.items() if name != "basis"})
+            exits = Exits(**given)
+        elif given:
+            raise OrderError(f"{symbol}: exits= and {next(iter(given))}= are two answers; put all into Exits(...).")
+        if not checked_exits(exits):
+            raise OrderError(f"{symbol}: protect() needs a rule, such as stop_loss=0.05.")
+        held = float(state.positions.quantity[number])
+        if held == 0.0:
+            return []
+        basis = "average" if exits.basis == "fill" else exits.basis
+        side = BUY if held > 0.0 else SELL
+        rings = list(legs(exits, side, Reference(state, symbol, number), basis))
+        for order in self.orders(symbol):
+            waits = order.parent is not None and not order.parent.filled_quantity
+            if order.origin in EXIT_ORIGINS and not waits and order.is_live:
+                self.cancel(order)
+        left, orders = abs(held), list[int]()
+        for nth, (fraction, ring) in enumerate(rings, 1):
+            quantity = left if nth == len(rings) else min(left, self._lots(number, fraction * abs(held)))
+            left -= quantity
+            if quantity > 0.0:
+                orders += self._desk.ring(number, -side, QUANTITY, quantity, ring, 0)
+        return [Order(self, order) for order in orders]
+
+    def oco(self, first: Order | int | str, *others: Order | int | str) -> None:
+        """The orders are one group: what one fills, the others lose; one that is filled cancels the others.
+
+        Raises:
+            OrderError: fewer than two different orders, or one that is not live.
+
+        """
+        numbers = [self._desk.find(order).id for order in (first, *others)]
+        if len(set(numbers)) < max(2, len(numbers)):
+            raise OrderError(f"oco() links two or more different orders, not {numbers}.")
+        for number in numbers:
+            self._require_live(number, "linked")
+        for number in numbers[1:]:
+            if self._desk.ask("link", numbers[0], number) == GROUP_TOO_LARGE:
+                raise OrderError(f"oco(): a group has at most {MOST_MEMBERS} orders.")
+
+    def cancel(self, order: Order | int | str) -> None:
+        """The order is cancelled, at once or after `orders.latency.cancel`. Raises OrderError where it is not live."""
+        number = self._desk.find(order).id
+        if self._desk.ask("cancel", number) == NOT_LIVE:
+            self._require_live(number, "cancelled")
+
+    def cancel_all(self, symbol: str | None = None, tag: str | None = None) -> list[Order]:
+        """The live orders, of one symbol or tag or of all, are cancelled; they are returned."""
+        chosen = [order for order in self.orders(symbol) if tag is None or order.tag == tag]
+        for order in chosen:
+            if order.is_live:  # a child ends with its parent
+                self.cancel(order)
+        return chosen
 
     def replace(
         self,
-        order: Order | int,
+        order: Order | int | str,
         *,
         quantity: float | None = None,
         limit: float | None = None,
         stop: float | None = None,
+        touch: float | None = None,
     ) -> None:
         """The order has the given terms; it keeps its id and priority, and is eligible as if it were new.
 
@@ -239,19 +259,25 @@ class Broker:
             OrderError: the order is not live, has no such price, or has filled as much as `quantity` already.
 
         """
-        number = order.id if isinstance(order, Order) else int(order)
+        view = self._desk.find(order)
+        number, trigger = view.id, view.type // 2
+        if trigger == Trigger.TRAIL and stop is not None:
+            raise OrderError(f"{view}: its stop follows the market; cancel it and place a new one.")
+        if touch is not None:
+            if trigger != Trigger.TOUCH or stop is not None:
+                raise OrderError(f"{view} has no touch price.")
+            stop = touch
+        elif trigger == Trigger.TOUCH and stop is not None:
+            raise OrderError(f"{view} waits for a touch: replace touch=.")
         terms = [
-            NAN if x is None else self._positive(what, x)
+            NAN if x is None else positive(what, x)
             for what, x in (("quantity", quantity), ("limit", limit), ("stop", stop))
         ]
         if all(math.isnan(x) for x in terms):
-            raise OrderError("replace: give at least one of quantity, limit and stop.")
-        while (code := entry_point("replace")(self.handle.key, number, *terms)) == FULL:
-            grow(self.handle)
+            raise OrderError("replace: give at least one of quantity, limit, stop and touch.")
+        code = self._desk.ask("replace", number, *terms)
         if code == NOT_LIVE:
-            raise OrderError(
-                f"Order {number} is not live ({self._standing(number)}); only live orders can be replaced."
-            )
+            self._require_live(number, "replaced")
         if code == NO_SUCH_PRICE:
             raise OrderError(
                 f"{self.order(number)} has no such price (a stop is gone once it is triggered); cancel it and place a new one."
@@ -262,69 +288,30 @@ class Broker:
             )
 
     # ----------------------------------------------------------------------------------------------------------- views
-    def order(self, number: int) -> Order:
-        """View of the order with this id. Raises OrderError where there is none."""
-        if not 1 <= number <= self._count():
-            raise OrderError(f"No order {number}; ids so far are 1 to {self._count()}.")
-        return Order(self, number)
+    def order(self, number: int | str) -> Order:
+        """View of the order with this id or client id. Raises OrderError where there is none."""
+        return self._desk.find(number)
 
     def orders(self, symbol: str | None = None) -> list[Order]:
         """The live orders, of one symbol or of all, in the order of submission."""
         if symbol is None and self.handle.state.clock[LIVE] == 0:
             return []
         numbers = range(len(self.symbols)) if symbol is None else (self._numbers[symbol],)
-        return [Order(self, number) for number in sorted(id_ for each in numbers for id_ in self._live(each))]
-
-    def _live(self, symbol: int) -> Iterator[int]:
-        state: State = self.handle.state
-        cell = int(state.market.oldest[symbol])
-        while cell != NONE:
-            yield int(state.orders.id[cell])
-            cell = int(state.links.after[cell])
-
-    def _count(self) -> int:
-        return int(self.handle.state.clock[IDS])
-
-    def _standing(self, number: int) -> str:
-        return Order(self, number).state.name.lower() if 1 <= number <= self._count() else "there is none with this id"
+        return [Order(self, number) for number in sorted(id_ for each in numbers for id_ in self._desk.live(each))]
 
     # ---------------------------------------------------------------------------------------------------------- checks
-    def _trade(
-        self,
-        side: int,
-        symbol: str,
-        quantity: float | None,
-        value: float | None,
-        percent: float | None,
-        limit: float | None,
-        stop: float | None,
-        tif: str | TimeInForce,
-        until: datetime | date | None,
-        reduce_only: bool,
-        tag: str | None,
-    ) -> Order | None:
-        if quantity is not None and value is None and percent is None:
-            sizing, request, what = QUANTITY, quantity, "quantity"
-        elif value is not None and quantity is None and percent is None:
-            sizing, request, what = VALUE, value, "value"
-        elif percent is not None and quantity is None and value is None:
-            sizing, request, what = PERCENT, percent, "percent"
-        else:
-            raise OrderError(f"{symbol}: give exactly one of quantity, value and percent.")
-        if not (request.__class__ in _NUMBERS and 0.0 < request < math.inf):
-            request = self._positive(f"{symbol}: {what}", request)
-        return self._ask(
-            symbol,
-            side,
-            sizing,
-            request,
-            NAN if limit is None else self._positive(f"{symbol}: limit", limit),
-            NAN if stop is None else self._positive(f"{symbol}: stop", stop),
-            tif,
-            NEVER if until is None and tif == "GTC" else self._until(tif, until),
-            reduce_only,
-            STRATEGY,
-            tag,
+    def _plain(self, side: int, symbol: str, quantity: Any) -> Order | None:
+        """Most orders, a quantity at the market, without the questions that others raise."""
+        if quantity.__class__ in PLAIN and 0.0 < quantity < math.inf and self._owner.exit_rules is None:
+            number = self._numbers[symbol]
+            code = self._submit(
+                self.handle.key, number, side, QUANTITY, quantity, NAN, NAN, GTC, NEVER, 0, STRATEGY, NONE, 0
+            )
+            if code > 0:
+                return Order(self, code)
+        # it makes room, or says what is wrong
+        return self._order(
+            side, STRATEGY, QUANTITY, symbol, quantity, None, None, None, None, "GTC", None, False, None, {}
         )
 
     def _target(
@@ -332,107 +319,77 @@ class Broker:
         sizing: int,
         symbol: str,
         target: float,
-        *,
-        limit: float | None = None,
-        stop: float | None = None,
-        tif: str | TimeInForce = "GTC",
-        until: datetime | date | None = None,
+        limit: Any = None,
+        stop: Any = None,
+        tif: Any = "GTC",
+        until: Any = None,
         tag: str | None = None,
+        **more: Any,
     ) -> Order | None:
-        return self._ask(
-            symbol,
-            BUY,
-            sizing,
-            self._finite(f"{symbol}: target", target),
-            NAN if limit is None else self._positive(f"{symbol}: limit", limit),
-            NAN if stop is None else self._positive(f"{symbol}: stop", stop),
-            tif,
-            NEVER if until is None and tif == "GTC" else self._until(tif, until),
-            False,
-            TARGET,
-            tag,
-        )
+        if more:
+            check_names("a target order", more, TARGET_NAMES)
+        size = finite(f"{symbol}: target", target)
+        return self._order(BUY, TARGET, sizing, symbol, size, None, None, limit, stop, tif, until, False, tag, more)
 
-    def _ask(
+    def _order(
         self,
-        symbol: str,
         side: int,
-        sizing: int,
-        request: float,
-        limit: float,
-        stop: float,
-        tif: str | TimeInForce,
-        until: int,
-        reduce_only: bool,
         origin: int,
+        sizing: int,
+        symbol: str,
+        size: Any,
+        value: float | None,
+        percent: float | None,
+        limit: Any,
+        stop: Any,
+        tif: Any,
+        until: Any,
+        reduce_only: bool,
         tag: str | None,
+        more: Mapping[str, Any],
     ) -> Order | None:
-        number, key = self._numbers[symbol], self.handle.key
-        label = NONE if tag is None else self._tag(tag)
-        while (
-            code := self._submit(
-                key, number, side, sizing, request, limit, stop, TIF[tif], until, reduce_only, origin, label
-            )
-        ) == FULL:
-            grow(self.handle)
-        if code > 0:
-            return Order(self, code)
-        if code == NOTHING_TO_DO:
-            return None
-        if code == NO_PRICE:
-            raise OrderError(
-                f"{symbol} has no price yet at {self._now()}; a size by value or percent needs one. Wait for its first bar."
-            )
-        raise OrderError(
-            f"{symbol}: a target or size that is resolved at the fill (orders.valuation = 'fill_price') cannot wait for a limit or stop."
+        """Usual terms go to the kernel from here, as fast as they can; with any other, the desk takes the order."""
+        is_usual = not more and self._owner.exit_rules is None
+        if origin == STRATEGY:
+            if more or size is None or value is not None or percent is not None:
+                if not more and size is None and value is None and percent is not None:
+                    sizing, size = PERCENT, percent
+                else:
+                    check_names("sell" if side == SELL else "buy", more, ORDER_NAMES)
+                    sizing, size = size_of(symbol, size, value, percent, more)
+            if size.__class__ not in PLAIN or not 0.0 < size < math.inf:
+                size = positive(f"{symbol}: {SIZES[sizing]}", size)
+        life, end, near, trigger = GTC, NEVER, NAN, NAN
+        if until is not None or tif != "GTC":
+            life, end = self._desk.expiry(tif, until)
+            is_usual = is_usual and life <= GTD
+        if limit is not None:
+            near = limit
+            is_usual = is_usual and limit.__class__ in PLAIN and 0.0 < limit < math.inf
+        if stop is not None:
+            trigger = stop
+            is_usual = is_usual and stop.__class__ in PLAIN and 0.0 < stop < math.inf
+        if not is_usual:
+            usual = {"limit": limit, "stop": stop, "tif": tif, "until": until, "reduce_only": reduce_only, "tag": tag}
+            code = self._desk.order(symbol, side, sizing, size, origin, {**usual, **more})
+            return Order(self, code) if code else None
+        label = NONE if tag is None else self.register.tag(tag)
+        number = self._numbers[symbol]
+        code = self._submit(
+            self.handle.key, number, side, sizing, size, near, trigger, life, end, reduce_only, origin, label, 0
         )
+        if code <= 0 and code != NOTHING_TO_DO:  # the desk makes room, or says why
+            code = self._desk.send(number, side, sizing, size, near, trigger, life, end, reduce_only, origin, label, 0)
+        return Order(self, code) if code > 0 else None
 
-    def _until(self, tif: str | TimeInForce, until: datetime | date | None) -> int:
-        if tif not in TIF:
+    def _require_live(self, number: int, what: str) -> None:
+        order = self.order(number)
+        if not order.is_live:
             raise OrderError(
-                f"tif={tif!r} is not a time in force.{nearest(str(tif), ('DAY', 'GTC', 'GTD'))} There are DAY, GTC and GTD."
+                f"Order {number} is not live ({order.state.name.lower()}); only live orders can be {what}."
             )
-        if TIF[tif] != TimeInForce.GTD:
-            if until is not None:
-                raise OrderError("until= belongs to tif='GTD'.")
-            return NEVER
-        if until is None:
-            raise OrderError("tif='GTD' needs until=, a datetime (or a date: the end of that day).")
-        if not isinstance(until, datetime):
-            until = datetime(until.year, until.month, until.day, 23, 59, 59, 999999, tzinfo=self._zone)
-        moment = until if until.tzinfo else until.replace(tzinfo=self._zone)
-        difference = moment - datetime(1970, 1, 1, tzinfo=UTC)
-        time = (difference.days * 86_400 + difference.seconds) * 1_000_000_000 + difference.microseconds * 1_000
-        if time <= self.handle.state.clock[NOW]:
-            raise OrderError(f"until={until} is not later than now, {self._now()}.")
-        return time
 
-    def _now(self) -> datetime:
-        return instant(int(self.handle.state.clock[NOW]), self._zone)
-
-    def _tag(self, tag: str) -> int:
-        number = self._tag_numbers.get(tag)
-        if number is None:
-            number = self._tag_numbers[tag] = len(self.tags)
-            self.tags.append(str(tag))
-        return number
-
-    @staticmethod
-    def _finite(what: str, number: Any) -> float:
-        try:
-            value = float(number) if not isinstance(number, str | bytes) else NAN
-        except (TypeError, ValueError):
-            value = NAN
-        if not math.isfinite(value):
-            raise OrderError(f"{what} must be a finite number, not {number!r}.")
-        return value
-
-    @classmethod
-    def _positive(cls, what: str, number: Any) -> float:
-        value = cls._finite(what, number)
-        if value <= 0.0:
-            raise OrderError(f"{what} must be above 0, not {number!r}; the side says the direction.")
-        return value
-
-
-_NUMBERS = (float, int)
+    def _lots(self, symbol: int, quantity: float) -> float:
+        """The quantity in whole lots."""
+        lot = float(self.handle.state.instruments.lot_size[symbol])
+        return quantity if lot == 0.0 else math.floor(quantity / lot * (1.0 + NEARLY_WHOLE)) * lot

@@ -136,8 +136,7 @@ def validate(
         typer.echo(f"strategy: {type(strategy).__module__}:{type(strategy).__qualname__} can be run")
     checked = engine.Engine(strategy, config=settings)
     typer.echo(_plain(f"symbols: {', '.join(checked.bars.symbols)}"))
-    for stream in (checked.bars, *checked.streams):
-        read = stream.description
+    for read in checked.inputs:
         typer.echo(_plain(f"{read.name}: {read.rows} rows, {read.first} to {read.last}, {read.path}"))
         for line in read.warnings:
             typer.echo(_plain(f"{read.name}: warning: {line}"))

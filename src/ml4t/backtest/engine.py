@@ -10,17 +10,29 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ml4t.backtest._jit import Handle
-from ml4t.backtest.broker import Broker, Order
+from ml4t.backtest.allocation import grow
+from ml4t.backtest.broker import Broker
 from ml4t.backtest.clock import Clock
-from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.config import BacktestConfig, StreamConfig
 from ml4t.backtest.enums import OrderState, Reason, Side, TimestampLabel
 from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
-from ml4t.backtest.feed import SessionTimes, Stream, StreamRules, duration_ns, load_bars, load_information
+from ml4t.backtest.feed import (
+    FinerStream,
+    Input,
+    SessionTimes,
+    Stream,
+    StreamRules,
+    duration_ns,
+    load_bars,
+    load_finer,
+    load_information,
+)
 from ml4t.backtest.kernel.clock import DECISION_TIMER
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.step import DONE
 from ml4t.backtest.lower import lower
 from ml4t.backtest.market_data import MarketData
+from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
 from ml4t.backtest.result import Result
 from ml4t.backtest.schedule import due_times
@@ -39,8 +51,8 @@ from ml4t.backtest.tables import (
     WAKE_ON_BAR,
     WARMUP,
     State,
-    grow,
 )
+from ml4t.backtest.user_model import Model, Models
 
 Source: TypeAlias = Any
 """A Polars, pandas or Arrow frame, a LazyFrame, or the path of a Parquet or CSV file."""
@@ -60,6 +72,8 @@ def run(
     end: date | datetime | str | None = None,
     signals: Source = None,
     streams: Mapping[str, Source] | None = None,
+    finer: Source = None,
+    models: Mapping[str, Model] | None = None,
     warmup: int | None = None,
     seed: int | None = None,
     progress: bool | Progress = False,
@@ -67,12 +81,14 @@ def run(
     """The result of a strategy on data.
 
     `data` are bars: a frame or file with timestamp, symbol, open, high, low, close, volume and any further columns; None: the file that
-    the config names. `symbol` names the only symbol of data that has no symbol column. `signals` and `streams` only inform. Keyword
-    arguments win over `config`.
+    the config names. `symbol` names the only symbol of data that has no symbol column. `signals` and `streams` only inform. `finer` are
+    finer bars of some symbols for some period: the path of prices inside the bars there, which the strategy never sees. `models` are
+    functions of your own in place of slippage, commission or fill_price (docs/semantics/costs.md). Keyword arguments win over `config`.
 
     Raises:
         DataError, ConfigError: before the run starts.
         StrategyError: the strategy raised; the error's `result` holds what was done until then.
+        ModelError: a model cannot be compiled, raised, or returned no number.
 
     >>> from ml4t.backtest import Strategy, run
     >>> from ml4t.backtest.datasets import us_indices
@@ -94,7 +110,7 @@ def run(
             "run.seed": seed,
         },
     )
-    return Engine(strategy, data, settings, signals=signals, streams=streams).run(progress)
+    return Engine(strategy, data, settings, signals=signals, streams=streams, finer=finer, models=models).run(progress)
 
 
 class Engine:
@@ -114,6 +130,8 @@ class Engine:
         *,
         signals: Source = None,
         streams: Mapping[str, Source] | None = None,
+        finer: Source = None,
+        models: Mapping[str, Model] | None = None,
     ) -> None:
         if not isinstance(strategy, Strategy):
             what = (
@@ -125,12 +143,15 @@ class Engine:
         self.config = config or BacktestConfig()
         self.strategy = strategy
         self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {})
-        state = lower(self.config, self.bars, self.streams, signals=signal_place)
+        self.finer = _finer(self.config, finer, self.bars)
+        state = lower(self.config, self.bars, self.streams, signals=signal_place, finer=self.finer)
+        self._models = Models(models, self.config)
+        self._models.install(state.rules)
         state.rules[WARMUP] = self.config.run.warmup
         state.rules[WAKE_ON_BAR] = any(_overrides(strategy, hook) for hook in ("on_bar", "on_fill", "on_order"))
         self._handle = Handle(state)
         self._notes = Notes()
-        self._broker = Broker(self._handle, self.bars.symbols, self.bars.description.timezone)
+        self._broker = Broker(self._handle, self.bars.symbols, self.bars.description.timezone, strategy)
         self._clock = Clock(self._handle, self.bars.description.timezone)
 
     @property
@@ -138,6 +159,12 @@ class Engine:
         """The kernel's arrays."""
         state: State = self._handle.state
         return state
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What was read: the bars, the streams, and the finer bars where there are any."""
+        finer = [self.finer.description] if self.finer else []
+        return (self.bars.description, *(stream.description for stream in self.streams), *finer)
 
     def run(self, progress: bool | Progress = False) -> Result:
         """Every decision is made and the result is there. Once for each engine."""
@@ -197,7 +224,8 @@ class Engine:
 
     # -------------------------------------------------------------------------------------------------------- the loop
     def _drive(self, report: Progress | None) -> None:
-        advance, key = entry_point("advance"), self._handle.key
+        key = self._handle.key
+        advance = self._models.watched(entry_point("advance"), self._handle, self.bars.symbols)
         decide = self.strategy.on_bar if self._decides_on_bars_only() and report is None else self._decision(report)
         while True:
             while not (code := advance(key)):
@@ -294,9 +322,16 @@ class Engine:
         return f"bar of {', '.join(names)}" + (" and others" if len(rows) > 5 else "") if names else "no bar ended then"
 
     def _result(self, source: Any, error: str | None) -> Result:
-        inputs = tuple(stream.description for stream in (self.bars, *self.streams))
         return Result(
-            self.config, source, inputs, self._handle, self.bars, tuple(self._broker.tags), self._notes, error
+            self.config,
+            source,
+            self.inputs,
+            self._handle,
+            self.bars,
+            self._broker.register,
+            self._notes,
+            error,
+            self._models.sources,
         )
 
 
@@ -332,6 +367,7 @@ def rules_of(config: BacktestConfig) -> StreamRules:
         )
         if data.session
         else None,
+        calendar=data.calendar,
         start=data.start,
         end=data.end,
         sort=data.sort,
@@ -340,6 +376,7 @@ def rules_of(config: BacktestConfig) -> StreamRules:
         non_positive=data.policy.non_positive,
         symbol=data.symbol,
         universe=data.universe,
+        needs=config.columns_needed(),
     )
 
 
@@ -358,20 +395,35 @@ def _load(
     for name, setting in config.data.streams.items():
         given[name] = (setting.path, setting)
     for name, frame in streams.items():
+        if name in ("bars", "finer"):
+            raise ConfigError(f"streams: a stream cannot be called {name!r}. Give it another name.")
         given[name] = (frame, config.data.streams.get(name))
     loaded = []
     for name, (frame, setting) in given.items():
-        own = replace(
-            rules,
-            label=setting.label if setting else TimestampLabel.AUTO,
-            frequency_ns=duration_ns(setting.frequency) if setting and setting.frequency else None,
-        )
-        loaded.append(load_information(frame, own, name=name, symbols=bars.symbols))
+        loaded.append(load_information(frame, _labelled(rules, setting), name=name, symbols=bars.symbols))
     labelled = [s.name for s in (bars, *loaded) if s.label == TimestampLabel.SESSION]
     fine = [s.name for s in (bars, *loaded) if s.is_subdaily]
-    if labelled and fine and config.data.session is None:
+    if labelled and fine and config.data.session is None and config.data.calendar is None:
         raise ConfigError(
             f"{labelled[0]} is labelled by session dates while {fine[0]} is finer than a day: when do the sessions open and close? "
-            "Set data.session = {open, close, timezone}, or give the columns bar_start and bar_end."
+            "Set data.session = {open, close, timezone} or data.calendar, or give the columns bar_start and bar_end."
         )
     return bars, tuple(loaded), list(given).index("signals") if "signals" in given else None
+
+
+def _finer(config: BacktestConfig, given: Source, bars: Stream) -> FinerStream | None:
+    """The finer bars inside the bars, if there are any."""
+    setting = config.data.finer
+    if given is None and setting is None:
+        return None
+    source = given if given is not None else setting.path  # type: ignore[union-attr]
+    return load_finer(source, _labelled(rules_of(config), setting), bars)
+
+
+def _labelled(rules: StreamRules, setting: StreamConfig | None) -> StreamRules:
+    """The rules of the run with the label and frequency of a stream's own."""
+    return replace(
+        rules,
+        label=setting.label if setting else TimestampLabel.AUTO,
+        frequency_ns=duration_ns(setting.frequency) if setting and setting.frequency else None,
+    )

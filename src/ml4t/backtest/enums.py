@@ -21,16 +21,48 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
-    """What an order waits for; follows from which of `limit` and `stop` are given.
+    """What an order waits for: twice its trigger (none, stop, touch, trail), plus 1 where it has a limit.
 
-    >>> [kind.name.lower() for kind in OrderType]
-    ['market', 'limit', 'stop', 'stop_limit']
+    >>> OrderType.TRAILING_STOP // 2, OrderType.TRAILING_STOP_LIMIT % 2
+    (3, 1)
     """
 
     MARKET = 0
     LIMIT = 1
     STOP = 2
     STOP_LIMIT = 3
+    MARKET_IF_TOUCHED = 4
+    LIMIT_IF_TOUCHED = 5
+    TRAILING_STOP = 6
+    TRAILING_STOP_LIMIT = 7
+
+
+class Trigger(IntEnum):
+    """What must happen before an order is one of its second stage."""
+
+    NONE = 0
+    STOP = 1
+    TOUCH = 2
+    TRAIL = 3
+
+
+class Basis(IntEnum):
+    """What a price of an order is given relative to, as an amount or as a rate. PRICE: to nothing, it is the price."""
+
+    PRICE = 0
+    FILL_AMOUNT = 1
+    FILL_RATE = 2
+    AVERAGE_AMOUNT = 3
+    AVERAGE_RATE = 4
+    STOP_AMOUNT = 5
+    STOP_RATE = 6
+
+
+class Ratchet(IntEnum):
+    """Which prices move a trailing stop: all along the path, or closes only."""
+
+    PATH = 0
+    CLOSE = 1
 
 
 class OrderState(IntEnum):
@@ -41,25 +73,34 @@ class OrderState(IntEnum):
     """
 
     CREATED = 0
-    ACCEPTED = 1
-    TRIGGERED = 2
-    PARTIALLY_FILLED = 3
-    FILLED = 4
-    CANCELLED = 5
-    EXPIRED = 6
-    REJECTED = 7
+    PENDING = 1
+    ACCEPTED = 2
+    TRIGGERED = 3
+    PARTIALLY_FILLED = 4
+    FILLED = 5
+    CANCELLED = 6
+    EXPIRED = 7
+    REJECTED = 8
 
 
 class TimeInForce(IntEnum):
-    """How long an order lives: for its session, until cancelled, or until a time.
+    """How long an order lives, and where it may fill.
+
+    For its session (DAY), until cancelled (GTC), until a time (GTD), at its first meeting in part (IOC) or in full (FOK), at a
+    session's open (OPG) or close (CLS), for a number of bars (BARS).
 
     >>> [tif.name for tif in TimeInForce]
-    ['DAY', 'GTC', 'GTD']
+    ['DAY', 'GTC', 'GTD', 'IOC', 'FOK', 'OPG', 'CLS', 'BARS']
     """
 
     DAY = 0
     GTC = 1
     GTD = 2
+    IOC = 3
+    FOK = 4
+    OPG = 5
+    CLS = 6
+    BARS = 7
 
 
 class Sizing(IntEnum):
@@ -72,6 +113,7 @@ class Sizing(IntEnum):
     TARGET_VALUE = 4
     TARGET_PERCENT = 5
     CLOSE = 6
+    PARENT = 7
 
 
 class Origin(IntEnum):
@@ -86,6 +128,11 @@ class Origin(IntEnum):
     CLOSE = 2
     END_OF_DATA = 3
     END_OF_RUN = 4
+    STOP_LOSS = 5
+    TAKE_PROFIT = 6
+    TRAILING_STOP = 7
+    BREAK_EVEN = 8
+    MAX_BARS = 9
 
 
 class Reason(IntEnum):
@@ -110,6 +157,17 @@ class Reason(IntEnum):
     NOT_A_LOT_MULTIPLE = 12
     NOTHING_TO_REDUCE = 13
     NOTHING_TO_TRADE = 14
+    PARENT_FILLED = 15
+    ACTIVATED = 16
+    LAST_BAR_ENDED = 17
+    NOT_IMMEDIATE = 18
+    NOT_IN_FULL = 19
+    MISSED_OPEN = 20
+    MISSED_CLOSE = 21
+    WOULD_TAKE = 22
+    LINKED_ORDER_FILLED = 23
+    PARENT_ENDED = 24
+    POSITION_CLOSED = 25
 
 
 class JournalCause(IntEnum):
@@ -135,6 +193,17 @@ class Segment(IntEnum):
     THIRD_LEG = 3
     CLOSE = 4
     AFTER_CLOSE = 5
+    FINER_BAR = 6
+
+
+class Fault(IntEnum):
+    """Why the cost of a fill is unknown, which ends the run: a model's answer, or a market that is not known yet."""
+
+    NONE = 0
+    SLIPPAGE_MODEL = 1
+    COMMISSION_MODEL = 2
+    FILL_PRICE_MODEL = 3
+    UNKNOWN_MARKET = 4
 
 
 class MarketFill(IntEnum):
@@ -143,6 +212,40 @@ class MarketFill(IntEnum):
     NEXT_OPEN = 0
     NEXT_CLOSE = 1
     SAME_CLOSE = 2
+    NEXT_VWAP = 3
+
+
+class TouchRule(IntEnum):
+    """What becomes of a resting limit order when the price touches its limit and goes no further."""
+
+    ALWAYS = 0
+    THROUGH = 1
+    PROBABILITY = 2
+    QUEUE = 3
+
+
+class VolumeBasis(IntEnum):
+    """Whose volume limits the fills of a bar. NONE: nothing limits them."""
+
+    NONE = 0
+    BAR = 1
+    PREVIOUS = 2
+    AVERAGE = 3
+
+
+class PriceSource(IntEnum):
+    """Which price market orders fill at, or positions are marked at: the last trade, the middle of bid and ask, or the worse of them."""
+
+    LAST = 0
+    MID = 1
+    BID_ASK = 2
+
+
+class PostOnly(IntEnum):
+    """What happens to a post-only order that would fill at its first meeting."""
+
+    REJECT = 0
+    REPRICE = 1
 
 
 class PathRule(IntEnum):

@@ -62,6 +62,17 @@ class OrderError(BacktestError, ValueError):
     """
 
 
+class ModelError(BacktestError, ValueError):
+    """A user's own model cannot be compiled, raised, or returned no number; or the market that slippage depends on is not known.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> run(Strategy(), us_indices(), models={"slipage": round})
+    Traceback (most recent call last):
+    ml4t.backtest.errors.ModelError: models['slipage']: there is no such role. Did you mean 'slippage'? ...
+    """
+
+
 class UnknownSymbolError(BacktestError, KeyError):
     """The run has no such symbol.
 

@@ -9,14 +9,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml4t.backtest._jit import Handle
-from ml4t.backtest.enums import JournalCause, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
+from ml4t.backtest.enums import Basis, JournalCause, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.kernel.entry import entry_point
+from ml4t.backtest.register import Register
 from ml4t.backtest.tables import (
     CLOSED,
     EVENTS,
     FILLS,
     JOURNAL,
+    NEVER,
     NONE,
     POINTS,
     TRADES,
@@ -79,7 +81,13 @@ def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.Data
     )
 
 
-def orders(state: State, symbols: Sequence[str], tags: Sequence[str]) -> pl.DataFrame:
+def known(name: str, values: Numbers, is_known: Numbers, dtype: type[pl.DataType] = pl.Float64) -> pl.Series:
+    """The values where they are known, null elsewhere."""
+    series = pl.Series(name, values, dtype)
+    return series.set(pl.Series(~is_known, dtype=pl.Boolean), None) if len(values) else series
+
+
+def orders(state: State, symbols: Sequence[str], register: Register) -> pl.DataFrame:
     """One row an order, live or closed, by id."""
     closed, cells = int(state.clock[CLOSED]), np.flatnonzero(state.orders.id > 0)
     rank = np.argsort(np.concatenate((state.closed_orders.id[:closed], state.orders.id[cells])))
@@ -92,7 +100,18 @@ def orders(state: State, symbols: Sequence[str], tags: Sequence[str]) -> pl.Data
         values: Numbers = np.concatenate(parts)[rank]
         return values
 
+    def price(field: str) -> list[pl.Series]:
+        return [
+            optional(field, column("terms", field)),
+            choices(f"{field}_basis", column("terms", f"{field}_basis"), Basis),
+        ]
+
     symbol, filled = column("orders", "symbol"), column("progress", "filled")
+    trail, is_rate = column("terms", "trail"), column("terms", "trail_is_rate") != 0
+    until, bars = column("terms", "until"), column("terms", "bars")
+    parent, group = column("terms", "parent"), column("terms", "group")
+    names = register.names
+    numbers = column("orders", "id").tolist() if names else [0] * len(rank)  # most runs name none of many orders
     with np.errstate(invalid="ignore"):
         average = column("progress", "value") / filled / state.instruments.multiplier[symbol]
     return pl.DataFrame(
@@ -105,8 +124,17 @@ def orders(state: State, symbols: Sequence[str], tags: Sequence[str]) -> pl.Data
             choices("origin", column("orders", "origin"), Origin),
             choices("time_in_force", column("orders", "tif"), TimeInForce),
             optional("quantity", column("terms", "quantity")),
-            optional("limit", column("terms", "limit")),
-            optional("stop", column("terms", "stop")),
+            *price("limit"),
+            *price("stop"),
+            *price("activation"),
+            known("trail_amount", trail, ~is_rate & ~np.isnan(trail)),
+            known("trail_rate", trail, is_rate & ~np.isnan(trail)),
+            pl.Series("reduce_only", column("terms", "reduce_only") != 0, pl.Boolean),
+            pl.Series("post_only", column("terms", "post_only") != 0, pl.Boolean),
+            times(np.where(until == NEVER, UNSET, until), "until"),
+            known("bars", bars, bars > 0, pl.Int64),
+            known("parent_id", parent, parent > 0, pl.Int64),
+            known("oco_group", group, group > 0, pl.Int64),
             times(column("terms", "submitted"), "submitted_at"),
             choices("state", column("orders", "state"), OrderState),
             choices("reason", column("orders", "reason"), Reason),
@@ -114,7 +142,8 @@ def orders(state: State, symbols: Sequence[str], tags: Sequence[str]) -> pl.Data
             pl.Series("filled_quantity", filled, pl.Float64),
             optional("average_fill_price", average),
             pl.Series("commission", column("progress", "commission"), pl.Float64),
-            named("tag", column("terms", "tag") + 1, ["", *tags]).replace("", None),
+            named("tag", column("terms", "tag") + 1, ["", *register.tags]).replace("", None),
+            pl.Series("client_id", [names.get(number) for number in numbers], pl.String),
         ]
     )
 

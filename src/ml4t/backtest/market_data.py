@@ -14,6 +14,7 @@ from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.lookup import Fields, Symbols
 from ml4t.backtest.lower import PRICES
 from ml4t.backtest.tables import State
+from ml4t.backtest.true_range import average_true_range
 
 MEAN, STD, MIN, MAX = range(4)
 Window = NDArray[np.float64]
@@ -196,6 +197,10 @@ class MarketData:
         if memory is None:
             memory = self._memories[key] = np.array([0.0, 0.0, float(offset + begin)])
         return float(entry_point("ema")(self._handle.key, offset, known, n, memory))
+
+    def atr(self, symbol: str, count: int = 14) -> float:
+        """The average true range: the arithmetic mean of the last `count` true ranges, in price; NaN before count + 1 bars."""
+        return average_true_range(self._handle.state, self._numbers[symbol], checked_count(count))
 
     def history(self, symbol: str, count: int | None = None) -> pl.DataFrame:
         """The known bars of a symbol, or the last `count`, as a frame: timestamp (the bar's end) and every column."""

@@ -11,9 +11,11 @@ from ml4t.backtest._jit import Handle
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.feed import Input, Stream
 from ml4t.backtest.metrics import compute
+from ml4t.backtest.register import Register
 from ml4t.backtest.source import StrategySource
 
 if TYPE_CHECKING:
+    from ml4t.backtest.model_source import ModelSource
     from ml4t.backtest.strategy import Notes
 
 
@@ -37,19 +39,21 @@ class Result:
         inputs: tuple[Input, ...],
         handle: Handle,
         bars: Stream,
-        tags: tuple[str, ...],
+        register: Register,
         notes: "Notes",
         error: str | None,
+        models: "tuple[ModelSource, ...]" = (),
     ) -> None:
         self.config = config
         self.strategy = strategy
         self.inputs = inputs
+        self.models = models
         self.error = error
         self.status = "complete" if error is None else "failed"
         self._handle = handle
         self._state = handle.state
         self._bars = bars
-        self._tags = tags
+        self._register = register
         self._notes = notes
 
     @cached_property
@@ -60,7 +64,7 @@ class Result:
     @cached_property
     def orders(self) -> pl.DataFrame:
         """One row an order."""
-        return frames.orders(self._state, self._bars.symbols, self._tags)
+        return frames.orders(self._state, self._bars.symbols, self._register)
 
     @cached_property
     def order_events(self) -> pl.DataFrame:

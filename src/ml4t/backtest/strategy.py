@@ -7,11 +7,13 @@ from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
-from ml4t.backtest.broker import Broker, Order
+from ml4t.backtest.broker import Broker
 from ml4t.backtest.clock import Clock
 from ml4t.backtest.enums import OrderState, Reason, Side
 from ml4t.backtest.errors import StrategyError, nearest
+from ml4t.backtest.exits import Exits
 from ml4t.backtest.market_data import MarketData
+from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
 
 
@@ -98,6 +100,7 @@ class Strategy:
 
     Hooks are called in decisions (docs/semantics/time.md): first `on_order` and `on_fill` of what happened since the last decision, then
     `on_signal`, due schedules, and `on_bar` once if a bar ended. `random` is a NumPy generator seeded by `run.seed`: chance that repeats.
+    `exit_rules` are the exits of every position that the strategy's orders open; it is looked at when an order is placed.
 
     >>> from ml4t.backtest import Strategy, run
     >>> from ml4t.backtest.datasets import us_indices
@@ -115,6 +118,7 @@ class Strategy:
     portfolio: Portfolio
     clock: Clock
     random: np.random.Generator
+    exit_rules: Exits | None = None
     _notes: Notes
 
     def __init__(self, **parameters: Any) -> None:

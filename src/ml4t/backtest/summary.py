@@ -19,6 +19,10 @@ REMEDIES: dict[Reason, str] = {
     Reason.SHORT_NOT_ALLOWED: "Sell at most what is held (close() does), or set account.kind to margin.",
     Reason.NOT_A_LOT_MULTIPLE: "Order multiples of lot_size, size by value or percent, or set lot_size to 0.",
     Reason.NOTHING_TO_REDUCE: "The position was gone before the order could fill; check it, or cancel the second exit.",
+    Reason.NOT_IN_FULL: "A FOK order found too little volume or funds; ask for less, or use IOC.",
+    Reason.MISSED_OPEN: "An OPG order was not filled at its open; give it a wider limit, or none.",
+    Reason.MISSED_CLOSE: "A CLS order was not filled at its close; give it a wider limit, or none.",
+    Reason.WOULD_TAKE: "A post-only order met a price at which it would have filled; set orders.post_only to reprice.",
     Reason.NOTHING_TO_TRADE: "At the fill price the size came to less than one lot; ask for more, or lower lot_size.",
 }
 """What to do about orders that ended for a reason; the reasons that need nothing done are not here."""

@@ -5,14 +5,10 @@ Letters: K instants, N execution bars, M information rows, A symbols, S position
 entries, R trades, L lots, W timers. Times are UTC nanoseconds; prices per unit; values and cash in account currency.
 """
 
-from collections.abc import Callable
-from functools import cache
-from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ml4t.backtest._jit import Handle, define_state
 
 F8 = Annotated[NDArray[np.float64], "f8"]
 I8 = Annotated[NDArray[np.int64], "i8"]
@@ -37,6 +33,27 @@ class Bars(NamedTuple):
     low: F8  # [N]
     close: F8  # [N]
     volume: F8  # [N] units
+    ordinal: I4  # [N] number of the bar among its symbol's bars, from 0
+    session_edge: I1  # [N] 1: first bar of its symbol's session, 2: last, 3: both
+
+
+class FinerBars(NamedTuple):
+    """Finer bars inside execution bars, in order of (bar, time)."""
+
+    first: I8  # [N + 1] those of row r are first[r]:first[r + 1]; [0] where there are none at all
+    open: F8
+    high: F8
+    low: F8
+    close: F8
+
+
+class Conditions(NamedTuple):
+    """What was known of a symbol before each of its bars. [N] where a rule of the run needs it, else [0]."""
+
+    volatility: F8  # [N] daily, standard deviation of log returns
+    average_volume: F8  # [N] units a day
+    allowance_volume: F8  # [N] units, of which `fills.participation.share` may be filled
+    month: I4  # [N] number of the calendar month of the bar's session
 
 
 class Timeline(NamedTuple):
@@ -93,11 +110,24 @@ class Costs(NamedTuple):
     fixed: F8  # [A] per order
     per_unit: F8  # [A]
     minimum: F8  # [A] per order
+    maximum: F8  # [A] per order, inf: none
     cap_rate: F8  # [A] fraction of value, inf: none
     tier_first: I8  # [A + 1] into Tiers
     slippage_rate: F8  # [A] fraction of price
     slippage_amount: F8  # [A] price
     slippage_ticks: F8  # [A] ticks
+    stop_rate: F8  # [A] further fraction of price, where a trigger caused the fill
+    stop_ticks: F8  # [A] further ticks there
+    is_conditional: I1  # [A] 1: one of the next four is not 0
+    volume_impact: F8  # [A] fraction of price at a volume share of 1, times the share squared
+    root_impact: F8  # [A] in daily volatilities, times the root of the share of a day's volume
+    volatility_share: F8  # [A] fraction of daily volatility
+    spread_share: F8  # [A] fraction of the difference between ask and bid
+    buy_rate: F8  # [A] tax on buys, fraction of value
+    sell_rate: F8  # [A] tax on sells
+    sell_per_unit: F8  # [A] fee on sells ...
+    sell_cap: F8  # [A] ... and its maximum per fill, inf: none
+    by_fill: I1  # [A] 1: tiers are of fills and go by the month's traded value before, 0: of orders and their value
 
 
 class Tiers(NamedTuple):
@@ -105,6 +135,7 @@ class Tiers(NamedTuple):
 
     up_to: F8  # [T] value, inf in the last tier of a symbol
     rate: F8  # [T]
+    maker_rate: F8  # [T] for fills of orders that had rested; the rate itself where it makes no difference
 
 
 # --------------------------------------------------------------------------------------------------------------- ledger
@@ -201,8 +232,21 @@ class Terms(NamedTuple):
 
     quantity: F8  # [B] unsigned units; NaN while it is resolved at the fill
     request: F8  # [B] the quantity, value or fraction asked for, as `sizing` says
-    limit: F8  # [B] NaN: none
-    stop: F8  # [B] NaN: none
+    before: F8  # [B] fraction of the parent's fills that older siblings of the same kind are for
+    limit: F8  # [B] price, or offset from `limit_basis`; NaN: none
+    stop: F8  # [B] the trigger's price, or offset from `stop_basis`; NaN: none, or not known yet
+    limit_basis: I1  # [B] enums.Basis
+    stop_basis: I1  # [B]
+    activation: F8  # [B] price, or offset; NaN: none
+    activation_basis: I1  # [B]
+    trail: F8  # [B] distance of a trailing stop: price, or fraction of the watermark
+    trail_is_rate: I1  # [B]
+    ratchet: I1  # [B] enums.Ratchet
+    post_only: I1  # [B]
+    delay: I8  # [B] bars of its symbol that must end before it is eligible
+    bars: I8  # [B] bars of its symbol on which it may fill, 0: any number
+    parent: I8  # [B] order id, 0: none
+    group: I8  # [B] smallest order id of its oco group, 0: none
     reduce_only: I1  # [B]
     until: I8  # [B] expiry; NEVER for GTC, UNSET for a DAY order without session yet
     submitted: I8  # [B]
@@ -218,17 +262,29 @@ class Progress(NamedTuple):
     commission: F8  # [B]
     reserved: F8  # [B] cash held back for it
     closed: I8  # [B] time of its final state, UNSET while it lives
-    trigger_row: I8  # [B] bar on which its stop was reached, NONE: not yet
-    trigger_segment: I1  # [B] the moment on that bar ...
-    trigger_progress: F8  # [B]
-    trigger_price: F8  # [B] ... and the price there
+    is_triggered: I1  # [B]
+    is_active: I1  # [B] its activation price was reached, or it has none
+    watermark: F8  # [B] best price since a trailing stop works, NaN before the first
+    since_row: I8  # [B] bar on which its present stage began, NONE: not inside a bar
+    since_leg: I8  # [B] the moment on that bar ...
+    since_progress: F8  # [B]
+    since_price: F8  # [B] ... and the price there
+    first_bar: I8  # [B] ordinal of the first bar at which it is eligible
+    last_bar: I8  # [B] ordinal of the last bar on which it may fill, NEVER: none
+    ahead: F8  # [B] units before it in the queue at its limit
+    idle_row: I8  # [B] bar on which it does not fill any more, NONE
+    is_cancelling: I1  # [B] 1: `until` is when its cancel takes effect
 
 
 class Links(NamedTuple):
-    """Live orders of a symbol, oldest to newest; free cells are linked by `after`."""
+    """Live orders of a symbol, oldest to newest; free cells are linked by `after`. Groups of orders."""
 
     before: I8  # [B]
     after: I8  # [B]
+    parent: I8  # [B] cell of the live parent, NONE
+    child: I8  # [B] cell of the first child, NONE
+    sibling: I8  # [B] cell of the parent's next child, NONE
+    ring: I8  # [B] cell of the next member of the oco group, its own where it is alone
 
 
 class Events(NamedTuple):
@@ -253,8 +309,9 @@ class Market(NamedTuple):
     above: F8  # [A] ... and below this
     oldest: I8  # [A] cell of the oldest live order, NONE
     newest: I8  # [A]
-    first_extreme: F8  # [A] P1 of the bar that is being matched
-    second_extreme: F8  # [A] P2
+    worst_is_high: I1  # [A] 1: the side that was resolved for the bar that is being matched suffers from its high
+    allowance_row: I8  # [A] the bar of which `allowance` is what is left, NONE
+    allowance: F8  # [A] units
 
 
 class Agenda(NamedTuple):
@@ -264,9 +321,10 @@ class Agenda(NamedTuple):
     place: I4  # [A] of the symbol in the heap, NONE when it offers nothing
     row: I8  # [A] the bar that is being matched
     cell: I8  # [A] the offered order ...
-    segment: I1  # [A] ... the moment at which it can fill ...
+    leg: I8  # [A] ... the moment at which it can fill ...
     progress: F8  # [A]
-    price: F8  # [A] ... and the market's price then
+    price: F8  # [A] ... the market's price then ...
+    level: F8  # [A] ... and the level that is reached
     opens: I1  # [A] 0: it reduces the position, 1: it does not
 
 
@@ -286,7 +344,12 @@ class State(NamedTuple):
     money: F8
     cash: F8  # [C]
     needs: I8  # [number of growable groups] room that the next phase may need
+    ticket: F8  # [TICKET_SIZE] rare terms of the order that is being asked for
+    columns: I8  # [COLUMNS_SIZE] first element of a named column in `history.source`, NONE
+    share: F8  # [SHARES_SIZE] parameters of the fill rules
     bars: Bars
+    finer: FinerBars
+    conditions: Conditions
     timeline: Timeline
     information: Information
     streams: Streams
@@ -310,7 +373,8 @@ class State(NamedTuple):
     closed_terms: Terms
     closed_progress: Progress
     places: I8  # [I] of order id - 1: its cell, or ~row among the closed orders
-    batch: I8  # [B] cells of the orders of this decision, the first clock[BATCH]
+    batch: I8  # [B] ids of the orders of this decision, the first clock[BATCH]
+    following: I8  # [B] cells of linked orders that have ended, the first clock[FOLLOWING]
     events: Events
     market: Market
     agenda: Agenda
@@ -346,8 +410,17 @@ class State(NamedTuple):
     UNCHECKED,  # 1: something was appended since the room was last checked
     UNASSIGNED,  # live DAY orders that do not know their session yet
     OFFERS,  # symbols in the agenda
+    TRAILING,  # live orders with a trailing stop
+    LINKED,  # live orders that have, or had, a parent or an oco group
+    COUNTED,  # live orders that expire after a number of bars
+    FOLLOWING,  # orders that have ended and wait in `following`
+    SPILLED,  # 1: a link has changed an order of another symbol in this round
+    MONTH,  # the calendar month of MONTH_VALUE
+    FAULT,  # enums.Fault: why a fill has no cost, the first of the run
+    FAULT_ORDER,  # its order id
+    FAULT_TIME,
     CLOCK_SIZE,
-) = range(27)
+) = range(36)
 
 # rules: enums and counts that do not change during a run
 (
@@ -364,16 +437,54 @@ class State(NamedTuple):
     WAKE_ON_BAR,
     WARMUP,  # bars before the first decision
     KEEP_HISTORY,
+    TOUCH,
+    VOLUME_BASIS,
+    QUOTE,
+    MARK_SOURCE,
+    POST_ONLY,
+    SUBMIT_DELAY,  # ns
+    SUBMIT_DELAY_BARS,
+    CANCEL_DELAY,  # ns
+    SEED,
+    SLIPPAGE_MODEL,  # addresses of the user's own models, 0: none
+    COMMISSION_MODEL,
+    PRICE_MODEL,
     RULES_SIZE,
-) = range(14)
+) = range(26)
 
 # money: amounts in account currency
-INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONEY_SIZE = range(5)
+INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)
+
+# share: parameters of the fill rules
+PARTICIPATION, TOUCH_PROBABILITY, TOUCH_AHEAD, SHARES_SIZE = range(4)
+
+# columns: what the bars may have beside prices
+BID, ASK, OPEN_BID, OPEN_ASK, VWAP, HALTED, LIMIT_UP, LIMIT_DOWN, COLUMNS_SIZE = range(9)
+
+# ticket: what `submit` reads where it is told to (every field, every time)
+(
+    KIND,  # enums.OrderType
+    LIMIT_BASIS,
+    STOP_BASIS,
+    ACTIVATION,
+    ACTIVATION_BASIS,
+    TRAIL,
+    TRAIL_IS_RATE,
+    RATCHET,
+    ORDER_POST_ONLY,
+    DELAY,
+    BARS,
+    PARENT,  # order id, 0: none
+    FRACTION,  # of the parent's fills, where sizing is PARENT ...
+    BEFORE,  # ... after this fraction, which older siblings are for
+    OCO,  # order id of a member of the group, 0: none
+    TICKET_SIZE,
+) = range(16)
 
 BEGIN, DECIDED = 0, 1
 
 GROWABLE = (
-    ("orders", "terms", "progress", "links", "batch"),
+    ("orders", "terms", "progress", "links", "batch", "following"),
     ("closed_orders", "closed_terms", "closed_progress"),
     ("places",),
     ("fills", "aftermath"),
@@ -385,82 +496,3 @@ GROWABLE = (
 )
 """Tables that grow between decisions; those of one line always have the same capacity. `needs` has one entry a line."""
 BOOK_ROOM, CLOSED_ROOM, PLACES_ROOM, FILL_ROOM, EVENT_ROOM, JOURNAL_ROOM, TRADE_ROOM, LOT_ROOM, TIMER_ROOM = range(9)
-
-G = TypeVar("G")
-
-
-@cache
-def dtypes(group: Any) -> dict[str, str]:
-    """Field → dtype of a group."""
-    return {name: hint.__metadata__[0] for name, hint in get_type_hints(group, include_extras=True).items()}
-
-
-def allocate(group: Callable[..., G], n: int) -> G:
-    """A group of zeroed arrays of n entries."""
-    return group(**{name: np.zeros(n, dtype) for name, dtype in dtypes(group).items()})
-
-
-def freeze(values: Any, dtype: str) -> np.ndarray[Any, Any]:
-    """Read-only and contiguous: one Numba type whether it came from Polars, NumPy or a memory map. Copies only where it must."""
-    array = np.ascontiguousarray(values, dtype).view()
-    array.flags.writeable = False
-    return array
-
-
-def frozen(group: Callable[..., G], **columns: Any) -> G:
-    """A group of read-only arrays."""
-    return group(**{name: freeze(columns[name], dtype) for name, dtype in dtypes(group).items()})
-
-
-def enlarged(table: Any, n: int) -> Any:
-    """The same table with room for n entries; free cells stay linked."""
-    if isinstance(table, np.ndarray):
-        out = np.zeros(n, table.dtype)
-        out[: table.shape[0]] = table
-        return out
-    return type(table)(*(enlarged(column, n) for column in table))
-
-
-def grow(handle: Handle) -> None:
-    """Every table that is more than half full has four times its room, and what the next phase needs. Between calls of the kernel only."""
-    state: State = handle.state
-    changes: dict[str, Any] = {}
-    for room, group in enumerate(GROWABLE):
-        first = getattr(state, group[0])
-        capacity = (first if isinstance(first, np.ndarray) else first[0]).shape[0]
-        need = int(state.needs[room])
-        if 2 * need > capacity:
-            changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need)) for name in group})
-            if room == BOOK_ROOM:
-                link_free(state.clock, FREE_CELL, changes["links"].after, capacity)
-            if room == LOT_ROOM:
-                link_free(state.clock, FREE_LOT, changes["lots"].next, capacity)
-    handle.replace(state._replace(**changes))
-
-
-def link_free(clock: I8, head: int, following: I8, first: int) -> None:
-    """The cells from `first` on are free: taken in increasing order, before the cells that were free already."""
-    n = following.shape[0]
-    following[first : n - 1] = np.arange(first + 1, n)
-    following[n - 1] = clock[head]
-    clock[head] = first
-
-
-def prototype() -> State:
-    """A state with one entry a table, read-only where it is input: fixes the types that the kernel is compiled for."""
-    inputs = (Bars, Timeline, Information, Streams, Instruments, Costs, Tiers)
-    groups: dict[str, Any] = {}
-    for name, hint in get_type_hints(State, include_extras=True).items():
-        if hasattr(hint, "__metadata__"):
-            groups[name] = np.zeros(1, hint.__metadata__[0])
-        elif hint in inputs:
-            groups[name] = frozen(hint, **{field: np.zeros(1, dtype) for field, dtype in dtypes(hint).items()})
-        elif hint is History:
-            known, value, latest = np.zeros(1, np.int64), np.zeros(1), np.zeros(1)
-            groups[name] = History(freeze([0.0], "f8"), value, freeze([0], "i8"), known, latest)
-        else:
-            groups[name] = allocate(hint, 1)
-    return State(**groups)
-
-
-define_state(prototype())

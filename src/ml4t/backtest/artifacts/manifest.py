@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from ml4t.backtest.errors import ArtifactError
+from ml4t.backtest.model_source import ModelSource
 from ml4t.backtest.source import StrategySource
 from ml4t.backtest.source_file import package_digest
 
@@ -67,6 +68,7 @@ class Manifest(_Record):
     created: str
     seed: int
     strategy: StrategySource
+    models: list[ModelSource] = []
     inputs: list[InputRecord]
     artifacts: dict[FileName, FileRecord]
     versions: dict[str, str]

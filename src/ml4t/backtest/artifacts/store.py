@@ -116,6 +116,7 @@ def _manifest(
         created=created.isoformat(),
         seed=result.config.run.seed,
         strategy=result.strategy,
+        models=list(result.models),
         inputs=inputs,
         artifacts=artifacts,
         versions=installed_versions(),

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml4t.backtest.artifacts.difference import first_difference
-from ml4t.backtest.artifacts.manifest import CONFIG, MANIFEST, InputRecord, Manifest, installed_versions
+from ml4t.backtest.artifacts.manifest import CONFIG, MANIFEST, InputRecord, Manifest, file_sha256, installed_versions
 from ml4t.backtest.artifacts.outcome import Finding, Outcome, Verification
 from ml4t.backtest.artifacts.saved_run import SavedRun, file_problem, load_run
 from ml4t.backtest.artifacts.store import contents
 from ml4t.backtest.errors import ArtifactError, BacktestError
+from ml4t.backtest.model_source import FEE_TABLE, ModelSource
 from ml4t.backtest.source import load_strategy
 from ml4t.backtest.source_file import source_hashes
 
@@ -28,11 +29,13 @@ def rerun(manifest: Manifest, folder: Path) -> "Result":
     cls = load_strategy(strategy.name, strategy.folder or folder)
     data: dict[str, Any] = {record.name: _location(record, folder) for record in manifest.inputs}
     bars = data.pop("bars")
-    signals = data.pop("signals", None)
+    signals, finer = data.pop("signals", None), data.pop("finer", None)
     # Not as a path: what is relative in a config file is relative to its folder, and was settled before the run.
     config = tomllib.loads((folder / CONFIG).read_text(encoding="utf-8"))
     try:
-        return engine.run(cls(**strategy.parameters), bars, config=config, signals=signals, streams=data or None)
+        return engine.run(
+            cls(**strategy.parameters), bars, config=config, signals=signals, streams=data or None, finer=finer
+        )
     except BacktestError as error:  # a failed run is verified up to the bar where it failed
         if error.result is None:
             raise
@@ -84,6 +87,16 @@ def _data(run: SavedRun) -> Iterator[Finding]:
         problem = file_problem(location, record.file) if location and record.file else None
         if problem:
             yield Finding(Outcome.DATA_CHANGED, record.name, f"({location}) {problem}")
+    for table in _fee_tables(run.manifest):
+        path = Path(table.file or "")
+        if not path.is_file():
+            yield Finding(Outcome.DATA_CHANGED, "The fee table", f"({path}) is missing")
+        elif file_sha256(path) != table.sha256:
+            yield Finding(Outcome.DATA_CHANGED, "The fee table", f"({path}) is not the file that was read")
+
+
+def _fee_tables(manifest: Manifest) -> list[ModelSource]:
+    return [model for model in manifest.models if model.role == FEE_TABLE]
 
 
 def _source(manifest: Manifest) -> Iterator[Finding]:
@@ -109,6 +122,10 @@ def _obstacles(manifest: Manifest) -> Iterator[Finding]:
     strategy = manifest.strategy
     if not strategy.verifiable:
         yield Finding(Outcome.CANNOT_VERIFY, "The strategy", f"cannot be loaded again: {strategy.reason}")
+    for model in manifest.models:
+        if model.role != FEE_TABLE:
+            how = f"{model.name} was given to run() as a function; run again with it and compare the results"
+            yield Finding(Outcome.CANNOT_VERIFY, f"The {model.role.replace('_', ' ')} model", how)
     for record in manifest.inputs:
         if record.file is None:
             how = "was given in memory and not stored; save with inputs=True"

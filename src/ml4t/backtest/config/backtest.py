@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
@@ -27,20 +27,31 @@ from ml4t.backtest.config.section import (
     StrategyConfig,
     SymbolCosts,
 )
-from ml4t.backtest.enums import LEAKY
+from ml4t.backtest.enums import LEAKY, MarketFill, PriceSource
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import CashAccount
 from ml4t.backtest.models.commission import Commission
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
-from ml4t.backtest.models.slippage import Slippage, TickSlippage
+from ml4t.backtest.models.slippage import HalfSpread, Slippage, SpreadSlippage, StopSlippage, TickSlippage
+from ml4t.backtest.models.tax import Tax
+
+
+class CostModels(NamedTuple):
+    """What a fill of one symbol costs."""
+
+    commission: Commission
+    slippage: Slippage
+    spread: HalfSpread
+    stop_slippage: StopSlippage
+    tax: Tax
 
 
 class BacktestConfig(Section):
     """Everything that decides a run's result, apart from data and strategy. Immutable.
 
     >>> config = BacktestConfig.load({"costs": {"commission": {"kind": "rate", "rate": 0.001}}})
-    >>> config.costs_of("SPX")[0]
-    RateCommission(rate=0.001, kind='rate')
+    >>> config.costs_of("SPX").commission.rate
+    0.001
 
     Raises:
         ConfigError: with all problems found, each with its dotted key, what was given and what is allowed.
@@ -92,25 +103,44 @@ class BacktestConfig(Section):
     def _tick_problems(self) -> Iterator[str]:
         """Which symbols the data has is known only if config says so; else the default instrument stands for all."""
         names = self.data.universe or ((self.data.symbol,) if self.data.symbol else None)
-        if names is None and isinstance(self.costs.slippage, TickSlippage) and not self.instruments.default.tick_size:
-            yield (
-                "costs.slippage.kind = 'ticks': needs instruments.default.tick_size > 0, "
-                "or data.universe and a tick_size for each of its symbols"
-            )
-        for name in dict.fromkeys((*(names or ()), *self.costs.symbols)):
-            if isinstance(self.costs_of(name)[1], TickSlippage) and not self.instrument_of(name).tick_size:
-                own = self.costs.symbols.get(name, SymbolCosts()).slippage is not None
-                key = dotted(("costs", "symbols", name, "slippage", "kind") if own else ("costs", "slippage", "kind"))
-                yield f"{key} = 'ticks': needs {dotted(('instruments', 'symbols', name, 'tick_size'))} > 0"
+        for field in ("slippage", "spread", "stop_slippage"):
+            general = isinstance(getattr(self.costs, field), TickSlippage)
+            if names is None and general and not self.instruments.default.tick_size:
+                yield (
+                    f"costs.{field}.kind = 'ticks': needs instruments.default.tick_size > 0, "
+                    "or data.universe and a tick_size for each of its symbols"
+                )
+            for name in dict.fromkeys((*(names or ()), *self.costs.symbols)):
+                if (
+                    isinstance(getattr(self.costs_of(name), field), TickSlippage)
+                    and not self.instrument_of(name).tick_size
+                ):
+                    own = getattr(self.costs.symbols.get(name, SymbolCosts()), field) is not None
+                    key = dotted(("costs", "symbols", name, field, "kind") if own else ("costs", field, "kind"))
+                    yield f"{key} = 'ticks': needs {dotted(('instruments', 'symbols', name, 'tick_size'))} > 0"
 
-    def costs_of(self, symbol: str) -> tuple[Commission, Slippage]:
-        """Commission and slippage of one symbol."""
+    def costs_of(self, symbol: str) -> CostModels:
+        """What a fill of one symbol costs: its own models, and the general ones for the rest."""
         own = self.costs.symbols.get(symbol, SymbolCosts())
-        return own.commission or self.costs.commission, own.slippage or self.costs.slippage
+        return CostModels(*(getattr(own, field) or getattr(self.costs, field) for field in CostModels._fields))
 
     def instrument_of(self, symbol: str) -> Instrument:
         """The instrument of one symbol: its own fields over the default's."""
         return self.instruments.symbols.get(symbol, InstrumentOverride()).over(self.instruments.default)
+
+    def columns_needed(self) -> dict[str, str]:
+        """The columns beside prices that the bars must have, each with the rule that reads it (docs/semantics/fills.md)."""
+        needed: dict[str, str] = {}
+        if self.fills.market == MarketFill.NEXT_VWAP:
+            needed["vwap"] = "fills.market = 'next_vwap'"
+        if self.account.mark != PriceSource.LAST:
+            needed |= dict.fromkeys(("bid", "ask"), f"account.mark = {self.account.mark.name.lower()!r}")
+        if self.fills.quote != PriceSource.LAST:
+            rule = f"fills.quote = {self.fills.quote.name.lower()!r}"
+            needed |= dict.fromkeys(("open_bid", "open_ask", "bid", "ask"), rule)
+        if any(isinstance(self.costs_of(name).slippage, SpreadSlippage) for name in ("", *self.costs.symbols)):
+            needed |= dict.fromkeys(("open_bid", "open_ask", "bid", "ask"), "costs.slippage.kind = 'spread'")
+        return needed
 
     def leaky_rules(self) -> tuple[str, ...]:
         """The rules in use that look ahead, such as `"fills.market=same_close"`."""

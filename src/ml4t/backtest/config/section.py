@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,16 +31,20 @@ from ml4t.backtest.enums import (
     MarketFill,
     MissingPolicy,
     PathRule,
+    PostOnly,
     PricePolicy,
+    PriceSource,
     Schedule,
     TimestampLabel,
     Valuation,
 )
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import Account, CashAccount
-from ml4t.backtest.models.commission import Commission, NoCommission
+from ml4t.backtest.models.commission import Commission, NoCommission, TableCommission
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
-from ml4t.backtest.models.slippage import NoSlippage, Slippage
+from ml4t.backtest.models.slippage import HalfSpread, NoSlippage, Slippage, StopSlippage
+from ml4t.backtest.models.tax import Tax
+from ml4t.backtest.models.touch import AlwaysTouch, Touch
 
 
 def _kind_or(default: str) -> Callable[[Any], Any]:
@@ -59,6 +64,19 @@ def _zone_name(name: str) -> str:
 def _duration(text: str) -> str:
     duration_ns(text)
     return text
+
+
+def _delay(given: Any) -> Any:
+    """A whole number counts bars, a text is a duration."""
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
+        return given
+    if isinstance(given, str):
+        return _duration(given)
+    raise ValueError('must be a duration such as "50ms", or a whole number of bars, 1 or more')
+
+
+def _lower_case(given: Any) -> Any:
+    return given.lower() if isinstance(given, str) else given
 
 
 def _strategy_name(name: str) -> str:
@@ -93,11 +111,26 @@ def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
     return Path(info.context["folder"]) / path if info.context else path
 
 
+def _table_beside_the_file(commission: Any, info: ValidationInfo) -> Any:
+    if isinstance(commission, TableCommission):
+        return replace(commission, path=_beside_the_file(commission.path, info).absolute())
+    return commission
+
+
 AccountField = Annotated[Account, Field(discriminator="kind"), BeforeValidator(_kind_or(CashAccount.kind))]
-CommissionField = Annotated[Commission, Field(discriminator="kind"), BeforeValidator(_kind_or(NoCommission.kind))]
+CommissionField = Annotated[
+    Commission,
+    Field(discriminator="kind"),
+    BeforeValidator(_kind_or(NoCommission.kind)),
+    AfterValidator(_table_beside_the_file),
+]
 SlippageField = Annotated[Slippage, Field(discriminator="kind"), BeforeValidator(_kind_or(NoSlippage.kind))]
+SpreadField = Annotated[HalfSpread, Field(discriminator="kind"), BeforeValidator(_kind_or(NoSlippage.kind))]
+StopSlippageField = Annotated[StopSlippage, Field(discriminator="kind"), BeforeValidator(_kind_or(NoSlippage.kind))]
+TouchField = Annotated[Touch, Field(discriminator="kind"), BeforeValidator(_kind_or(AlwaysTouch.kind))]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 Duration = Annotated[str, AfterValidator(_duration)]
+Delay = Annotated[int | str, BeforeValidator(_delay)]
 Day = Annotated[date | datetime, BeforeValidator(_day_or_instant)]
 TimeOfDay = Annotated[str, BeforeValidator(_time_of_day)]
 FilePath = Annotated[Path, AfterValidator(_beside_the_file)]
@@ -158,7 +191,7 @@ class PolicyConfig(Section):
 
 
 class StreamConfig(Section):
-    """A stream that only informs."""
+    """A file beside the bars: a stream that only informs, or finer bars."""
 
     path: FilePath
     label: Label = TimestampLabel.AUTO
@@ -178,9 +211,18 @@ class DataConfig(Section):
     end: Day | None = None
     sort: bool = False
     session: SessionConfig | None = None
+    calendar: Annotated[str, Field(min_length=1)] | None = None
     policy: PolicyConfig = PolicyConfig()
     signals: StreamConfig | None = None
     streams: dict[str, StreamConfig] = {}
+    finer: StreamConfig | None = None
+
+    @field_validator("streams")
+    @classmethod
+    def _streams_have_names_of_their_own(cls, streams: dict[str, StreamConfig]) -> dict[str, StreamConfig]:
+        if taken := sorted({"bars", "finer"} & set(streams)):
+            raise ValueError(f"a stream cannot be called {taken[0]!r}; give it another name")
+        return streams
 
     @field_validator("universe")
     @classmethod
@@ -189,6 +231,12 @@ class DataConfig(Section):
         if twice:
             raise ValueError(f"names {', '.join(twice)} more than once")
         return universe
+
+    @model_validator(mode="after")
+    def _one_source_of_sessions(self) -> "DataConfig":
+        if self.session is not None and self.calendar is not None:
+            raise ValueError("session and calendar both say when sessions open and close; give one of them")
+        return self
 
     @model_validator(mode="after")
     def _start_before_end(self) -> "DataConfig":
@@ -215,30 +263,64 @@ class SymbolCosts(Section):
 
     commission: CommissionField | None = None
     slippage: SlippageField | None = None
+    spread: SpreadField | None = None
+    stop_slippage: StopSlippageField | None = None
+    tax: Tax | None = None
 
 
 class CostsConfig(Section):
-    """Commission and slippage for all symbols, and what replaces them for single ones (docs/semantics/costs.md)."""
+    """What a fill costs for all symbols, and what replaces it for single ones (docs/semantics/costs.md)."""
 
     commission: CommissionField = NoCommission()
     slippage: SlippageField = NoSlippage()
+    spread: SpreadField = NoSlippage()
+    stop_slippage: StopSlippageField = NoSlippage()
+    tax: Tax = Tax()
     symbols: dict[Symbol, SymbolCosts] = {}
 
 
+class ParticipationConfig(Section):
+    """The share of a bar's volume that may be filled, and of which volume: `window` belongs to the basis `average`."""
+
+    share: Annotated[float, Gt(0), Le(1)]
+    basis: Annotated[Literal["bar", "previous", "average"], BeforeValidator(_lower_case)] = "bar"
+    window: Annotated[int, Ge(1)] | None = None
+
+    @model_validator(mode="after")
+    def _window_where_it_counts(self) -> "ParticipationConfig":
+        if self.basis == "average" and self.window is None:
+            raise ValueError("basis 'average' needs window, the number of bars whose volume is averaged")
+        if self.basis != "average" and self.window is not None:
+            raise ValueError(f"window belongs to basis 'average', not to {self.basis!r}; remove it or change the basis")
+        return self
+
+
 class FillsConfig(Section):
-    """When and in which order orders fill (docs/semantics/fills.md, matching.md)."""
+    """When, in which order and how much of orders fills (docs/semantics/fills.md, matching.md)."""
 
     market: Annotated[MarketFill, ByName] = MarketFill.NEXT_OPEN
     path: Annotated[PathRule, ByName] = PathRule.WORST_FIRST
     schedule: Annotated[Schedule, ByName] = Schedule.PHASED
+    quote: Annotated[PriceSource, ByName] = PriceSource.LAST
+    participation: ParticipationConfig | None = None
+    touch: TouchField = AlwaysTouch()
+
+
+class LatencyConfig(Section):
+    """How long an order and a cancel take to reach the market (docs/semantics/orders.md)."""
+
+    submit: Delay | None = None
+    cancel: Duration | None = None
 
 
 class OrdersConfig(Section):
-    """How the new orders of a decision are valued and admitted; `reserve`: room for that many (None: by universe)."""
+    """How the new orders of a decision are valued, admitted and delayed; `reserve`: room for that many (None: by universe)."""
 
     admission: Annotated[Admission, ByName] = Admission.NONE
     batch_order: Annotated[BatchOrder, ByName] = BatchOrder.SUBMISSION
     valuation: Annotated[Valuation, ByName] = Valuation.LAST_MARK
+    post_only: Annotated[PostOnly, ByName] = PostOnly.REJECT
+    latency: LatencyConfig = LatencyConfig()
     reserve: Annotated[int, Ge(1), Le(2**31)] | None = None
 
 

@@ -11,6 +11,7 @@ from ml4t.backtest.errors import nearest
 from . import timeline as time
 from . import validation
 from .column import PRICES, Table, further_arrays, open_table, required_array, symbol_codes
+from .quote import checked_columns
 from .row import Rows
 from .rules import StreamRules
 from .source import open_source
@@ -47,6 +48,7 @@ def load_bars(source: object, rules: StreamRules, *, name: str = "bars") -> Stre
     rows, line, is_naive = timed_rows(table, codes, columns | further, rules, zone)
     rows = validation.in_period(table, rows, rules, zone, findings=findings)
     rows = validation.check_values(table, rows, rules, findings)
+    rows = checked_columns(table, rows, rules)
     rows = validation.drop_duplicates(table, rows, rules, findings, by_start=False)
     if line.label != TimestampLabel.SESSION:
         validation.check_overlap(table, rows, line)
@@ -88,6 +90,7 @@ def timed_rows(
     zone: Zone,
     *,
     arrival: Ns | None = None,
+    is_bars: bool = True,
 ) -> tuple[Rows, time.Timeline, bool]:
     """All rows in order of time with starts, ends and sessions; also whether their timestamps were naive.
 
@@ -122,7 +125,11 @@ def timed_rows(
     frequency = rules.frequency_ns
     if frequency is None and bounds is None and arrival is None and label != TimestampLabel.SESSION:
         frequency = _inferred_frequency(table, at, codes)
-    line = time.build(label, moments, bounds, frequency_ns=frequency, rules=rules, zone=zone)
+    if arrival is not None and rules.calendar is not None:
+        rules = replace(rules, calendar=None)  # what a row's date names does not matter: it is known from its arrival
+    line = time.build(
+        table, position, label, moments, bounds, frequency_ns=frequency, rules=rules, zone=zone, is_bars=is_bars
+    )
     rows = Rows(position, codes, line.start, line.end, line.session, line.session_close, columns)
     if arrival is not None:
         rows = replace(rows, start=at, end=arrival)
@@ -162,9 +169,8 @@ def finished_stream(
         codes.setflags(write=False)
     for values in rows.columns.values():
         values.setflags(write=False)
-    source = table.source
     return Stream(
-        name=source.name,
+        name=table.source.name,
         symbols=symbols,
         symbol=rows.symbol,
         start=rows.start,
@@ -172,21 +178,29 @@ def finished_stream(
         session_close=rows.session_close,
         session=rows.session,
         columns=rows.columns,
+        position=rows.position,
+        by_symbol=rows.by_symbol[0],
         label=line.label,
         is_subdaily=line.is_subdaily,
-        description=Input(
-            name=source.name,
-            kind="frame" if source.path is None else "file",
-            path=None if source.path is None else str(source.path),
-            rows=source.frame.height,
-            counts=findings.counts,
-            label=line.rule,
-            frequency_ns=line.frequency_ns,
-            timezone=zone.name,
-            warnings=tuple(findings.warnings),
-            first=validation.iso(rows.start[0]) if len(rows) else "",
-            last=validation.iso(rows.start[-1]) if len(rows) else "",
-            digest=source.digest(),
-            frame=source.frame if source.path is None else None,
-        ),
+        description=input_of(table, rows, line, zone=zone, findings=findings),
+    )
+
+
+def input_of(table: Table, rows: Rows, line: time.Timeline, *, zone: Zone, findings: Findings) -> Input:
+    """What the manifest says of the source of these rows."""
+    source = table.source
+    return Input(
+        name=source.name,
+        kind="frame" if source.path is None else "file",
+        path=None if source.path is None else str(source.path),
+        rows=source.frame.height,
+        counts=findings.counts,
+        label=line.rule,
+        frequency_ns=line.frequency_ns,
+        timezone=zone.name,
+        warnings=tuple(findings.warnings),
+        first=validation.iso(rows.start[0]) if len(rows) else "",
+        last=validation.iso(rows.start[-1]) if len(rows) else "",
+        digest=source.digest(),
+        frame=source.frame if source.path is None else None,
     )

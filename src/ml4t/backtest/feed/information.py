@@ -11,6 +11,7 @@ from . import validation
 from .bars import finished_stream, timed_rows
 from .column import Table, further_arrays, open_table, symbol_codes
 from .rules import StreamRules
+from .session import session_bounds
 from .source import open_source
 from .stream import Stream
 from .validation import Findings
@@ -44,7 +45,7 @@ def load_information(source: object, rules: StreamRules, *, name: str, symbols: 
         findings.warnings.append(f"Columns left out because they are not numbers: {', '.join(ignored)}.")
     zone = time.data_zone(table, rules)
     arrival = _arrival(table, rules, zone, findings) if "arrival" in table.role else None
-    rows, line, is_naive = timed_rows(table, codes, columns, rules, zone, arrival=arrival)
+    rows, line, is_naive = timed_rows(table, codes, columns, rules, zone, arrival=arrival, is_bars=False)
     rows = validation.in_period(table, rows, rules, zone, findings=findings, from_start=False)
     rows = validation.drop_duplicates(table, rows, rules, findings, by_start=True)
     early = rows.end < rows.start
@@ -80,7 +81,7 @@ def _arrival(table: Table, rules: StreamRules, zone: Zone, findings: Findings) -
         if isinstance(event, pl.Datetime) and not moments.is_date and has_zone == moments.is_naive:
             raise table.error("one of timestamp and arrival has a time zone and one has none", "Give both one.")
     if moments.is_date and moments.days is not None:
-        return time.session_bounds(moments.days, rules, zone)[1]
+        return session_bounds(table, np.arange(len(moments.utc)), moments.days, rules, zone, "arrival")[1]
     if moments.days is not None:
         findings.warnings.append(
             "Every arrival is a midnight, so rows are known from the beginning of that day. If they are dates, cast "

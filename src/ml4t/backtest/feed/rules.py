@@ -1,6 +1,7 @@
 """How the rows of a stream get their times, and what to do with rows that are wrong."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
 from ml4t.backtest.enums import DuplicatePolicy, MissingPolicy, PricePolicy, TimestampLabel
@@ -36,12 +37,15 @@ class StreamRules:
     """Everything the feed must be told about a stream. Defaults: docs/semantics/time.md.
 
     `timezone` is the zone of naive timestamps and of session dates; None: the zone of the timestamp column, or UTC.
+    `calendar` names the exchange whose sessions the bars belong to; it excludes `session`. `needs` maps the columns of the
+    bars that rules of the run read to the rule, for messages.
     """
 
     label: TimestampLabel = TimestampLabel.AUTO
     frequency_ns: int | None = None
     timezone: str | None = None
     session: SessionTimes | None = None
+    calendar: str | None = None
     start: date | datetime | None = None
     end: date | datetime | None = None
     sort: bool = False
@@ -50,3 +54,4 @@ class StreamRules:
     non_positive: PricePolicy = PricePolicy.ERROR
     symbol: str | None = None
     universe: tuple[str, ...] | None = None
+    needs: Mapping[str, str] = field(default_factory=dict)

@@ -64,6 +64,8 @@ class Stream:
     session_close: NDArray[np.int64]  # [N] UTC ns
     session: NDArray[np.int32]  # [N] session date, days since 1970-01-01
     columns: dict[str, NDArray[np.float64]]  # name -> [N]
+    position: NDArray[np.int64]  # [N] row in the source
+    by_symbol: NDArray[np.int64] | None  # [N] places in order of symbol, then time; None: that is their order
     label: TimestampLabel  # SESSION only where start and end were made from dates
     is_subdaily: bool  # bars shorter than a day
     description: Input

@@ -1,7 +1,6 @@
 """When rows happen: labels, starts, ends, sessions (docs/semantics/time.md)."""
 
 from dataclasses import dataclass, replace
-from datetime import time
 
 import numpy as np
 import polars as pl
@@ -9,13 +8,14 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.enums import TimestampLabel
 
+from .calendar import Days
 from .column import Table
 from .rules import StreamRules
+from .session import calendar_sessions, dated_sessions, session_bounds
 from .zone import DAY, Ns, Zone
 
 NS_PER_TICK = {"ns": 1, "us": 1_000, "ms": 1_000_000}
 LIMIT = 2**63 - 8 * DAY  # room for adding a week to the last timestamp
-Days = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,8 @@ def resolve_label(table: Table, moments: Moments, rules: StreamRules) -> Timesta
 
 
 def build(
+    table: Table,
+    position: NDArray[np.int64],
     label: TimestampLabel,
     moments: Moments | None,
     bounds: tuple[Ns, Ns] | None,
@@ -165,13 +167,17 @@ def build(
     frequency_ns: int | None,
     rules: StreamRules,
     zone: Zone,
+    is_bars: bool = True,
 ) -> Timeline:
-    """Start, end, session date and session close of every row.
+    """Start, end, session date and session close of every row; `position` `[N]` are their rows in the source.
 
     - `bounds` (bar_start, bar_end) win over everything.
     - start: S = timestamp, E = S + frequency. end: E = timestamp, S = E − frequency.
     - session: S and E are the session's open and close, or midnight and one nanosecond before the next.
-    - A session closes at E for session labels, else at the session's close time, else at the next midnight.
+
+    Raises:
+        DataError: a date that names no session of the calendar, or a bar outside all of its sessions.
+
     """
     dates = moments.days if moments is not None and label == TimestampLabel.SESSION else None
     if bounds is not None:
@@ -179,21 +185,15 @@ def build(
     elif moments is None:
         raise ValueError("neither a timestamp nor bar_start and bar_end")
     elif dates is not None:
-        start, end = session_bounds(dates, rules, zone)
+        start, end = session_bounds(table, position, dates, rules, zone)
     elif label == TimestampLabel.END:
         start, end = _shift(moments, -(frequency_ns or 0), zone), moments.utc
     else:
         start, end = moments.utc, _shift(moments, frequency_ns or 0, zone)
-    session = dates
-    if session is None:
-        session_zone = Zone(rules.session.timezone) if rules.session else zone
-        session = (session_zone.to_wall(start) // DAY).astype(np.int32)
-    if dates is not None:
-        close = end
-    elif rules.session is not None:
-        close = Zone(rules.session.timezone).day_start(session, _wall_ns(rules.session.close))
+    if rules.calendar is not None and is_bars and (dates is None or bounds is not None):
+        session, close = calendar_sessions(table, position, start, end, rules.calendar)
     else:
-        close = zone.day_start(session + np.int32(1))
+        session, close = dated_sessions(dates, start, end, rules, zone)
     made_from_dates = dates is not None and bounds is None
     rule = "bar_start, bar_end" if bounds is not None else label.name.lower()
     shortest = frequency_ns if bounds is None else int((end - start).min()) + DAY // 24
@@ -207,18 +207,6 @@ def build(
         frequency_ns=DAY if made_from_dates else None if bounds is not None else frequency_ns,
         is_subdaily=not made_from_dates and shortest is not None and shortest < DAY,
     )
-
-
-def session_bounds(days: Days, rules: StreamRules, zone: Zone) -> tuple[Ns, Ns]:
-    """Open and close of the sessions of these dates."""
-    if rules.session is None:
-        return zone.day_start(days), zone.day_start(days + np.int32(1)) - 1
-    zone = Zone(rules.session.timezone)
-    return zone.day_start(days, _wall_ns(rules.session.open)), zone.day_start(days, _wall_ns(rules.session.close))
-
-
-def _wall_ns(clock: time) -> int:
-    return ((clock.hour * 60 + clock.minute) * 60 + clock.second) * 1_000_000_000 + clock.microsecond * 1_000
 
 
 def _shift(moments: Moments, frequency_ns: int, zone: Zone) -> Ns:

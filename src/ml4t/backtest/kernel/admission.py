@@ -3,13 +3,15 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import AccountKind, Admission, BatchOrder, OrderState, Reason, Shortfall, TimeInForce
+from ml4t.backtest.enums import AccountKind, Admission, Basis, BatchOrder, OrderState, Reason, Shortfall, TimeInForce
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
+from ml4t.backtest.kernel.group import end_order
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
-from ml4t.backtest.kernel.orders import record_reserve, transition
+from ml4t.backtest.kernel.orders import transition
 from ml4t.backtest.kernel.quantity import is_explicit, is_resolved_at_fill, reducible
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, is_lot_multiple, steps_down
+from ml4t.backtest.kernel.terms import record_reserve
 from ml4t.backtest.tables import (
     ACCOUNT,
     ADMISSION,
@@ -35,16 +37,16 @@ def is_reducing_allowed(state: State, cell: int) -> bool:
 
 
 @inline
-def has_cash(state: State, cell: int, quantity: float, price: float) -> bool:
+def has_cash(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
     """Whether cash stays at 0 or above after this fill."""
     symbol = state.orders.symbol[cell]
     cash = state.cash[state.instruments.currency[symbol]]
     value = quantity * price * state.instruments.multiplier[symbol]
-    return cash - value - fill_commission(state, cell, quantity, price) >= 0.0
+    return cash - value - fill_commission(state, cell, quantity, price, is_maker) >= 0.0
 
 
 @inline
-def has_margin(state: State, cell: int, quantity: float, price: float, reference: float) -> bool:
+def has_margin(state: State, cell: int, quantity: float, price: float, reference: float, is_maker: bool) -> bool:
     """Whether equity after this fill covers the initial margin of all positions; always for a fill that only reduces."""
     slot, symbol, money = state.orders.slot[cell], state.orders.symbol[cell], state.money
     held = state.positions.quantity[slot]
@@ -53,20 +55,22 @@ def has_margin(state: State, cell: int, quantity: float, price: float, reference
     before = marked_value(state, slot)
     after = position_value(state, slot, held + quantity, reference)
     value = quantity * price * state.instruments.multiplier[symbol]
-    cash = total_cash(state) - value - fill_commission(state, cell, quantity, price)
+    cash = total_cash(state) - value - fill_commission(state, cell, quantity, price, is_maker)
     return cash + (money[NET] - before + after) >= money[MARGIN_RATE] * (money[GROSS] - abs(before) + abs(after))
 
 
 @inline
-def is_affordable(state: State, cell: int, quantity: float, price: float, reference: float) -> bool:
+def is_affordable(state: State, cell: int, quantity: float, price: float, reference: float, is_maker: bool) -> bool:
     """Whether the account can pay for a fill of this signed quantity."""
     if state.rules[ACCOUNT] == AccountKind.CASH:
-        return has_cash(state, cell, quantity, price)
-    return has_margin(state, cell, quantity, price, reference)
+        return has_cash(state, cell, quantity, price, is_maker)
+    return has_margin(state, cell, quantity, price, reference, is_maker)
 
 
-@function(FLOAT, INT, FLOAT, FLOAT, FLOAT)
-def largest_affordable(state: State, cell: int, quantity: float, price: float, reference: float) -> float:
+@function(FLOAT, INT, FLOAT, FLOAT, FLOAT, INT)
+def largest_affordable(
+    state: State, cell: int, quantity: float, price: float, reference: float, is_maker: bool
+) -> float:
     """The largest part of an unaffordable signed quantity that the account can pay for, by bisection over lots or floats."""
     lot = state.instruments.lot_size[state.orders.symbol[cell]]
     side = math.copysign(1.0, quantity)
@@ -76,7 +80,7 @@ def largest_affordable(state: State, cell: int, quantity: float, price: float, r
         middle = low + (high - low) / 2.0 if lot == 0.0 else math.floor((low + high) / 2.0)
         if middle <= low or middle >= high:
             return side * low * unit
-        if is_affordable(state, cell, side * middle * unit, price, reference):
+        if is_affordable(state, cell, side * middle * unit, price, reference, is_maker):
             low = middle
         else:
             high = middle
@@ -89,7 +93,9 @@ def shortage(state: State) -> Reason:
 
 
 @inline
-def admitted_quantity(state: State, cell: int, quantity: float, price: float, reference: float) -> tuple[float, Reason]:
+def admitted_quantity(
+    state: State, cell: int, quantity: float, price: float, reference: float, is_maker: bool
+) -> tuple[float, Reason]:
     """The signed quantity the account takes of a fill, and the reason why it is less than asked (Reason.NONE where it is not)."""
     cuts = is_reducing_allowed(state, cell)
     taken, reason = quantity, Reason.NONE
@@ -98,8 +104,8 @@ def admitted_quantity(state: State, cell: int, quantity: float, price: float, re
         if quantity < 0.0 and held + quantity < 0.0:
             reason = Reason.SHORT_NOT_ALLOWED
             taken = -max(held, 0.0) if cuts else 0.0
-    if taken != 0.0 and not is_affordable(state, cell, taken, price, reference):
-        largest = largest_affordable(state, cell, taken, price, reference)
+    if taken != 0.0 and not is_affordable(state, cell, taken, price, reference, is_maker):
+        largest = largest_affordable(state, cell, taken, price, reference, is_maker)
         if abs(largest) < abs(taken) * (1.0 - NEARLY_WHOLE):  # less than that is rounding dust, and no cut
             reason = shortage(state)
             if not cuts or abs(largest) <= NEARLY_WHOLE * abs(quantity):
@@ -111,20 +117,21 @@ def admitted_quantity(state: State, cell: int, quantity: float, price: float, re
 # ------------------------------------------------------------------------------------------------------- at acceptance
 @inline
 def reference_price(state: State, cell: int) -> float:
-    """The price at which a new order is judged: its limit, else its stop, else the mark."""
-    limit, stop = state.terms.limit[cell], state.terms.stop[cell]
-    if limit == limit:
+    """The price at which a new order is judged: its limit, else its stop, as far as they are known, else the mark."""
+    terms, limit, stop = state.terms, state.terms.limit[cell], state.terms.stop[cell]
+    if limit == limit and terms.limit_basis[cell] == Basis.PRICE:
         return limit
-    if stop == stop:
+    if stop == stop and terms.stop_basis[cell] == Basis.PRICE:
         return stop
     return state.market.mark[state.orders.symbol[cell]]
 
 
 @inline
 def is_judged(state: State, cell: int) -> bool:
-    """Whether the symbol has a mark and the order's quantity is known."""
+    """Whether the symbol has a mark, the order's quantity is known, and it does not wait for a parent."""
     mark = state.market.mark[state.orders.symbol[cell]]
-    return mark == mark and not is_resolved_at_fill(state, state.orders.sizing[cell])
+    is_known = not is_resolved_at_fill(state, state.orders.sizing[cell])
+    return mark == mark and is_known and state.links.parent[cell] == NONE
 
 
 @inline
@@ -206,10 +213,11 @@ def admit_batch(state: State) -> None:
         if cell < 0:  # cancelled in the decision that submitted it
             continue
         reason, running = refusal(state, cell, running)
-        if reason == Reason.NONE:
-            transition(state, cell, clock[NOW], OrderState.ACCEPTED, Reason.ADMITTED, NONE)
+        if reason != Reason.NONE:
+            end_order(state, cell, clock[NOW], OrderState.REJECTED, reason)
+        else:
+            target = OrderState.ACCEPTED if state.links.parent[cell] == NONE else OrderState.PENDING
+            transition(state, cell, clock[NOW], target, Reason.ADMITTED, NONE)
             if state.orders.tif[cell] == TimeInForce.GTD:
                 push_timer(state, state.terms.until[cell], EXPIRY_TIMER, state.orders.id[cell])
-        else:
-            transition(state, cell, clock[NOW], OrderState.REJECTED, reason, NONE)
     clock[BATCH] = 0

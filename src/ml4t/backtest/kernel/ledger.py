@@ -9,6 +9,8 @@ from ml4t.backtest.tables import (
     HELD,
     JOURNAL,
     LOTS,
+    MONTH,
+    MONTH_VALUE,
     NET,
     NONE,
     NOW,
@@ -155,6 +157,22 @@ def apply(state: State, slot: int, fill: int, quantity: float, price: float) -> 
     positions.quantity[slot] = now
 
 
+@inline
+def begin_month(state: State, row: int) -> None:
+    """The value traded this month is that of this bar's month. Before the commission of a fill on the bar is asked for."""
+    month = state.conditions.month
+    if month.shape[0] > 0 and month[row] != state.clock[MONTH]:
+        state.clock[MONTH] = month[row]
+        state.money[MONTH_VALUE] = 0.0
+
+
+@inline
+def record_month(state: State, row: int, value: float) -> None:
+    """The value traded this month has grown by that of a fill on this bar."""
+    begin_month(state, row)
+    state.money[MONTH_VALUE] += abs(value)
+
+
 @function(INT, INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT)
 def book_fill(
     state: State,
@@ -194,6 +212,7 @@ def book_fill(
     fills.commission[fill] = commission
     state.aftermath.position[fill] = state.positions.quantity[slot]
     state.aftermath.cash[fill] = state.cash[state.instruments.currency[symbol]]
+    record_month(state, row, value)
     clock[FILLS] = fill + 1
     clock[UNCHECKED] = 1
     return fill

@@ -3,116 +3,75 @@
 The order between orders is always a key. `phased` and `queue` are the same rounds with another key.
 """
 
-from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import OrderState, OrderType, PathRule, Reason, Schedule, Segment, Valuation
-from ml4t.backtest.kernel.admission import admitted_quantity
-from ml4t.backtest.kernel.cost import fill_commission, slipped
-from ml4t.backtest.kernel.ledger import book_fill, closing_snap
-from ml4t.backtest.kernel.orders import record_fill, record_trigger, resolve_quantity, transition
-from ml4t.backtest.kernel.quantity import has_no_side, is_resolved_at_fill, reducible, wanted_at_fill
-from ml4t.backtest.kernel.trigger import AFTER_CLOSE, AT_OPEN, IN_BAR, moment, waits_for_stop
-from ml4t.backtest.tables import NONE, NOW, OFFERS, PATH, SCHEDULE, VALUATION, State
-
-
-# ----------------------------------------------------------------------------------------------------------- one order
-@function(VOID, INT, INT, INT, FLOAT)
-def fill(state: State, cell: int, row: int, segment: int, reference: float) -> None:
-    """The order is filled at this reference price, in part or in full, or has ended because it cannot be."""
-    orders, terms, symbol, slot = state.orders, state.terms, state.orders.symbol[cell], state.orders.slot[cell]
-    time = state.bars.start[row] if segment == Segment.OPEN else state.clock[NOW]
-    quantity = wanted_at_fill(state, cell, reference)
-    nothing, short = Reason.NOTHING_TO_TRADE, Reason.NONE
-    if terms.reduce_only[cell] != 0:
-        reduced = reducible(state, slot, quantity)
-        if quantity != 0.0 or state.positions.quantity[slot] == 0.0:
-            nothing = Reason.NOTHING_TO_REDUCE
-        if reduced != quantity:
-            short = Reason.NOTHING_TO_REDUCE
-        quantity = reduced
-    if quantity == 0.0:
-        transition(state, cell, time, OrderState.CANCELLED, nothing, NONE)
-        return
-    if is_resolved_at_fill(state, orders.sizing[cell]):
-        resolve_quantity(state, cell, quantity)
-    side, kind = orders.side[cell], orders.type[cell]
-    price = reference
-    if kind == OrderType.MARKET or kind == OrderType.STOP:
-        price = slipped(state, symbol, side, reference)
-    quantity = closing_snap(state.positions.quantity[slot], quantity)
-    taken, reason = admitted_quantity(state, cell, quantity, price, reference)
-    if taken == 0.0:
-        transition(state, cell, time, OrderState.REJECTED, reason, NONE)
-        return
-    if reason != Reason.NONE:
-        short = reason
-    commission = fill_commission(state, cell, taken, price)
-    value = abs(taken) * price * state.instruments.multiplier[symbol]
-    number = book_fill(state, orders.id[cell], symbol, slot, time, row, segment, taken, price, reference, commission)
-    record_fill(state, cell, abs(taken), abs(value), commission)
-    if short == Reason.NONE:
-        transition(state, cell, time, OrderState.FILLED, Reason.EXECUTED, number)
-    else:
-        transition(state, cell, time, OrderState.PARTIALLY_FILLED, Reason.EXECUTED, number)
-        transition(state, cell, time, OrderState.CANCELLED, short, NONE)
-
-
-@inline
-def take(state: State, cell: int, row: int, segment: int, progress: float, price: float) -> None:
-    """The order has triggered, filled or ended."""
-    if waits_for_stop(state, cell):
-        time = state.bars.start[row] if segment == Segment.OPEN else state.clock[NOW]
-        record_trigger(state, cell, row, segment, progress, price)
-        transition(state, cell, time, OrderState.TRIGGERED, Reason.STOP_REACHED, NONE)
-        if state.orders.type[cell] == OrderType.STOP_LIMIT:
-            return
-    fill(state, cell, row, segment, price)
+from ml4t.backtest._jit import INT, VOID, function, inline
+from ml4t.backtest.enums import Schedule, TouchRule, Valuation
+from ml4t.backtest.kernel.execution import take
+from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, last_leg
+from ml4t.backtest.kernel.quantity import has_no_side, wanted_at_fill
+from ml4t.backtest.kernel.terms import follow_price, move_up_queue
+from ml4t.backtest.kernel.trigger import (
+    AFTER_CLOSE,
+    AT_OPEN,
+    IN_BAR,
+    READY,
+    RESTING,
+    beginning,
+    first_reach,
+    has_begun,
+    is_bound_to_moment,
+    is_eligible,
+    is_first_meeting,
+    is_halted,
+    is_reached,
+    is_trailing,
+    is_used_up,
+    is_working,
+    level,
+    may_grow,
+    moment,
+    stage,
+    trail,
+)
+from ml4t.backtest.kernel.volume import taken_at_touch
+from ml4t.backtest.tables import NONE, OFFERS, SCHEDULE, SPILLED, TOUCH, TRAILING, VALUATION, State
 
 
 # ------------------------------------------------------------------------------------------------------------ the path
 @inline
 def may_fill_on_path(state: State, cell: int, row: int) -> bool:
-    """Whether the order could fill inside this bar, should prices reach it."""
-    return state.orders.type[cell] != OrderType.MARKET and state.terms.eligible_from[cell] <= state.bars.start[row]
-
-
-@inline
-def is_high_first(state: State, symbol: int, row: int) -> bool:
-    """Whether the bar's high comes before its low."""
-    rule, bars = state.rules[PATH], state.bars
-    if rule == PathRule.OPEN_HIGH_LOW_CLOSE:
-        return True
-    if rule == PathRule.OPEN_LOW_HIGH_CLOSE:
+    """Whether the order has a level yet to reach, on this bar."""
+    if not is_working(state, cell) or stage(state, cell) == READY or is_bound_to_moment(state.orders.tif[cell]):
         return False
-    if rule == PathRule.NEAREST_EXTREME_FIRST:
-        return bars.high[row] - bars.open[row] < bars.open[row] - bars.low[row]
-    held = state.positions.quantity[symbol]
-    if held == 0.0:
-        cell = state.market.oldest[symbol]
-        while cell != NONE and not may_fill_on_path(state, cell, row):
-            cell = state.links.after[cell]
-        worst_is_high = cell != NONE and state.orders.side[cell] > 0
-    else:
-        worst_is_high = held < 0.0
-    return worst_is_high == (rule == PathRule.WORST_FIRST)
+    is_asleep = (may_grow(state, cell) and is_used_up(state, cell)) or is_halted(state, row)
+    return not is_asleep and (has_begun(state, cell, row) or is_eligible(state, cell, row))
 
 
 @function(VOID, INT, INT)
 def resolve_path(state: State, symbol: int, row: int) -> None:
-    """The order of the bar's extremes is known."""
-    market, high, low = state.market, state.bars.high[row], state.bars.low[row]
-    high_first = is_high_first(state, symbol, row)
-    market.first_extreme[symbol] = high if high_first else low
-    market.second_extreme[symbol] = low if high_first else high
+    """Whose worst comes first on the bar's path is known: the position's, else that of the oldest order that may fill on it."""
+    held, orders = state.positions.quantity[symbol], state.orders
+    if held != 0.0:
+        state.market.worst_is_high[symbol] = held < 0.0
+        return
+    cell, other = state.market.oldest[symbol], NONE
+    while cell != NONE and not may_fill_on_path(state, cell, row):
+        if other == NONE and is_working(state, cell) and is_eligible(state, cell, row):
+            other = cell
+        cell = state.links.after[cell]
+    if cell != NONE or other == NONE:
+        state.market.worst_is_high[symbol] = cell == NONE or orders.side[cell] > 0
+    else:  # it fills before the path, and this is the position it makes
+        state.market.worst_is_high[symbol] = orders.side[other] < 0
 
 
 # ---------------------------------------------------------------------------------------------------------- the agenda
 @inline
 def precedes(state: State, a: int, b: int) -> bool:
-    """Whether symbol a's offer comes before symbol b's: segment, reductions first, order id."""
+    """Whether symbol a's offer comes before symbol b's: leg, reductions first, order id."""
     agenda = state.agenda
     if state.rules[SCHEDULE] == Schedule.PHASED:
-        if agenda.segment[a] != agenda.segment[b]:
-            return agenda.segment[a] < agenda.segment[b]
+        if agenda.leg[a] != agenda.leg[b]:
+            return agenda.leg[a] < agenda.leg[b]
         if agenda.opens[a] != agenda.opens[b]:
             return agenda.opens[a] < agenda.opens[b]
     return state.orders.id[agenda.cell[a]] < state.orders.id[agenda.cell[b]]
@@ -162,22 +121,22 @@ def withdraw(state: State, place: int) -> None:
 def is_opening(state: State, cell: int, price: float) -> int:
     """1 where the order's direction is not against the position as it is now, else 0."""
     held = state.positions.quantity[state.orders.slot[cell]]
-    direction, sizing = 1.0 * state.orders.side[cell], state.orders.sizing[cell]
-    if has_no_side(state, sizing):
+    direction = 1.0 * state.orders.side[cell]
+    if has_no_side(state, cell):
         direction = wanted_at_fill(state, cell, price)
     return 0 if held * direction < 0.0 else 1
 
 
 @inline
-def is_better(state: State, symbol: int, cell: int, segment: int, progress: float, opens: int) -> bool:
+def is_better(state: State, symbol: int, cell: int, leg: int, progress: float, opens: int) -> bool:
     """Whether this order comes before the one its symbol offers so far. Orders are met in the order of their ids."""
     agenda = state.agenda
     if agenda.cell[symbol] == NONE:
         return True
     if state.rules[SCHEDULE] == Schedule.QUEUE:
         return state.orders.id[cell] < state.orders.id[agenda.cell[symbol]]
-    if segment != agenda.segment[symbol]:
-        return segment < agenda.segment[symbol]
+    if leg != agenda.leg[symbol]:
+        return leg < agenda.leg[symbol]
     if progress != agenda.progress[symbol]:
         return progress < agenda.progress[symbol]
     return opens < agenda.opens[symbol]
@@ -185,20 +144,21 @@ def is_better(state: State, symbol: int, cell: int, segment: int, progress: floa
 
 @function(VOID, INT, INT, INT)
 def choose(state: State, symbol: int, row: int, part: int) -> None:
-    """The symbol's offer is its first order that can fill in this part of the bar; none: cell NONE."""
+    """The symbol's offer is the first of its orders to which something happens in this part of the bar; none: cell NONE."""
     agenda = state.agenda
     agenda.cell[symbol] = NONE
     agenda.row[symbol] = row
     cell = state.market.oldest[symbol]
     while cell != NONE:
-        segment, progress, price = moment(state, cell, row, part)
-        if segment >= 0:
+        leg, progress, price, x = moment(state, cell, row, part)
+        if leg >= 0:
             opens = is_opening(state, cell, price)
-            if is_better(state, symbol, cell, segment, progress, opens):
+            if is_better(state, symbol, cell, leg, progress, opens):
                 agenda.cell[symbol] = cell
-                agenda.segment[symbol] = segment
+                agenda.leg[symbol] = leg
                 agenda.progress[symbol] = progress
                 agenda.price[symbol] = price
+                agenda.level[symbol] = x
                 agenda.opens[symbol] = opens
         cell = state.links.after[cell]
 
@@ -232,9 +192,13 @@ def settle_offers(state: State, part: int) -> None:
     while state.clock[OFFERS] > 0:
         symbol = agenda.heap[0]
         row = agenda.row[symbol]
-        take(state, agenda.cell[symbol], row, agenda.segment[symbol], agenda.progress[symbol], agenda.price[symbol])
-        if state.rules[VALUATION] == Valuation.FILL_PRICE:  # a fill changes equity, and so the direction of any target
-            renew_offers(state, part)
+        x, price, progress = agenda.level[symbol], agenda.price[symbol], agenda.progress[symbol]
+        take(state, agenda.cell[symbol], row, agenda.leg[symbol], progress, price, x)
+        if state.rules[VALUATION] == Valuation.FILL_PRICE or state.clock[SPILLED] != 0:
+            state.clock[SPILLED] = 0
+            renew_offers(
+                state, part
+            )  # equity has changed, and so the direction of targets; or orders of other symbols have
             continue
         choose(state, symbol, row, part)
         if agenda.cell[symbol] == NONE:
@@ -244,6 +208,46 @@ def settle_offers(state: State, part: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------- the rounds
+@function(VOID, INT, INT)
+def age_orders(state: State, first: int, last: int) -> None:
+    """Trailing stops have followed the bars that end now, rows first:last, and the queues at touched limits are shorter."""
+    for row in range(first, last):
+        cell = NONE if is_halted(state, row) else state.market.oldest[state.bars.symbol[row]]
+        while cell != NONE:
+            if is_working(state, cell) and (has_begun(state, cell, row) or is_eligible(state, cell, row)):
+                leg, progress, price = beginning(state, cell, row)
+                if is_trailing(state, cell):
+                    watermark = state.progress.watermark[cell]
+                    found = trail(state, cell, row, leg, progress, price, watermark, last_leg(state, row))
+                    follow_price(state, cell, found[1], state.bars.close[row] if leg < CLOSE_LEG else found[1])
+                elif state.rules[TOUCH] == TouchRule.QUEUE and stage(state, cell) == RESTING:
+                    x, direction = level(state, cell, RESTING)
+                    is_there, symbol = is_reached(price, x, direction), state.orders.symbol[cell]
+                    takes = is_there and is_first_meeting(state, cell, row, leg, progress)
+                    is_done = takes or state.progress.idle_row[cell] == row  # it has had its chance on this bar
+                    end = last_leg(state, row)
+                    if not is_done and (
+                        is_there or first_reach(state, symbol, row, x, direction, leg, price, True, end)[0] >= 0
+                    ):
+                        move_up_queue(state, cell, taken_at_touch(state, row))
+            cell = state.links.after[cell]
+
+
+@function(VOID, INT, INT)
+def follow_opens(state: State, first: int, last: int) -> None:
+    """Trailing stops have followed the opens of the bars that start now, `timeline.start_row[first:last]`."""
+    for i in range(first, last):
+        row = state.timeline.start_row[i]
+        cell = NONE if is_halted(state, row) else state.market.oldest[state.bars.symbol[row]]
+        while cell != NONE:
+            is_whole = is_eligible(state, cell, row) and not has_begun(state, cell, row)
+            if is_whole and is_working(state, cell) and is_trailing(state, cell):
+                watermark = state.progress.watermark[cell]
+                found = trail(state, cell, row, OPEN_LEG, 0.0, state.bars.open[row], watermark, OPEN_LEG)
+                follow_price(state, cell, found[1], found[1])
+            cell = state.links.after[cell]
+
+
 @inline
 def match_opens(state: State, first: int, last: int) -> None:
     """Round of the bars that start now: `timeline.start_row[first:last]`."""
@@ -259,6 +263,8 @@ def match_opens(state: State, first: int, last: int) -> None:
             is_met = True
     if is_met:
         settle_offers(state, AT_OPEN)
+        if state.clock[TRAILING] > 0:
+            follow_opens(state, first, last)
 
 
 @inline
@@ -274,6 +280,8 @@ def match_bars(state: State, first: int, last: int) -> None:
             is_met = True
     if is_met:
         settle_offers(state, IN_BAR)
+        if state.clock[TRAILING] > 0 or state.rules[TOUCH] == TouchRule.QUEUE:
+            age_orders(state, first, last)
 
 
 @function(VOID, INT, INT)

@@ -1,27 +1,41 @@
-"""The only writer of orders: their states, their place in the book, and the record of every transition (docs/semantics/orders.md)."""
+"""The book: which orders are live, their states, the record of every transition, and the price bands (docs/semantics/orders.md)."""
 
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import OrderState, OrderType, Reason, Sizing, TimeInForce
-from ml4t.backtest.kernel.trigger import is_live, level
+from ml4t.backtest.enums import Basis, OrderState, OrderType, Ratchet, TimeInForce
+from ml4t.backtest.kernel.trigger import (
+    READY,
+    is_bound_to_moment,
+    is_live,
+    is_trailing,
+    is_working,
+    level,
+    stage,
+)
 from ml4t.backtest.tables import (
     CLOSED,
+    COUNTED,
     EVENTS,
+    FOLLOWING,
     FREE_CELL,
     IDS,
+    LINKED,
     LIVE,
     NEVER,
     NONE,
     NOW,
+    TOUCH_AHEAD,
+    TRAILING,
     UNASSIGNED,
     UNCHECKED,
     UNSET,
     State,
 )
 
-CREATED, ACCEPTED, TRIGGERED, PARTIALLY_FILLED = (
+CREATED, PENDING, ACCEPTED, TRIGGERED, PARTIALLY_FILLED = (
     OrderState.CREATED,
+    OrderState.PENDING,
     OrderState.ACCEPTED,
     OrderState.TRIGGERED,
     OrderState.PARTIALLY_FILLED,
@@ -29,7 +43,8 @@ CREATED, ACCEPTED, TRIGGERED, PARTIALLY_FILLED = (
 FILLED, CANCELLED, EXPIRED, REJECTED = OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REJECTED
 
 LEGAL_EDGES = {
-    CREATED: (ACCEPTED, REJECTED, CANCELLED),
+    CREATED: (PENDING, ACCEPTED, REJECTED, CANCELLED),
+    PENDING: (ACCEPTED, CANCELLED),
     ACCEPTED: (TRIGGERED, PARTIALLY_FILLED, FILLED, CANCELLED, EXPIRED, REJECTED),
     TRIGGERED: (PARTIALLY_FILLED, FILLED, CANCELLED, EXPIRED, REJECTED),
     PARTIALLY_FILLED: (PARTIALLY_FILLED, FILLED, CANCELLED, EXPIRED),
@@ -38,7 +53,7 @@ LEGAL_EDGES = {
     EXPIRED: (),
     REJECTED: (),
 }
-"""The state machine. A replace is an event that keeps the state."""
+"""The state machine. An event may also keep the state: a replace, an activation, a change by a linked order."""
 
 
 @inline
@@ -56,13 +71,21 @@ def append_event(state: State, order: int, time: int, source: int, target: int, 
 
 
 @inline
+def meets_every_bar(state: State, cell: int) -> bool:
+    """Whether something can happen to the order at any price."""
+    return stage(state, cell) == READY or is_trailing(state, cell) or is_bound_to_moment(state.orders.tif[cell])
+
+
+@inline
 def widen_band(state: State, cell: int) -> None:
     """The symbol's band lets this order through."""
     market, symbol = state.market, state.orders.symbol[cell]
-    if state.orders.type[cell] == OrderType.MARKET:
+    if not is_working(state, cell):
+        return
+    if meets_every_bar(state, cell):
         market.below[symbol] = math.inf
         return
-    x, direction = level(state, cell)
+    x, direction = level(state, cell, stage(state, cell))
     if direction < 0:
         market.below[symbol] = max(market.below[symbol], x)
     else:
@@ -85,8 +108,8 @@ def leave_band(state: State, cell: int) -> None:
     """The band no longer waits for this order, which is not in the list any more."""
     market, symbol = state.market, state.orders.symbol[cell]
     bounds = True
-    if state.orders.type[cell] != OrderType.MARKET:
-        x, direction = level(state, cell)
+    if not meets_every_bar(state, cell):
+        x, direction = level(state, cell, stage(state, cell))
         bounds = x >= market.below[symbol] if direction < 0 else x <= market.above[symbol]
     if bounds:
         renew_band(state, symbol)
@@ -122,12 +145,24 @@ def unlink(state: State, cell: int) -> None:
     state.clock[LIVE] -= 1
 
 
+@inline
+def is_grouped(state: State, cell: int) -> bool:
+    """Whether the order has, or had, a parent or an oco group."""
+    return state.terms.parent[cell] != 0 or state.terms.group[cell] != 0
+
+
 @function(VOID, INT)
 def close_order(state: State, cell: int) -> None:
     """The order's cell is free; what was in it is row `clock[CLOSED]` of the closed orders."""
     clock = state.clock
     if state.terms.until[cell] == UNSET:
         clock[UNASSIGNED] -= 1
+    if state.terms.bars[cell] > 0:
+        clock[COUNTED] -= 1
+    if is_grouped(state, cell):
+        clock[LINKED] -= 1
+    if state.orders.type[cell] >= OrderType.TRAILING_STOP:
+        clock[TRAILING] -= 1
     unlink(state, cell)
     leave_band(state, cell)
     row = clock[CLOSED]
@@ -146,8 +181,21 @@ def close_order(state: State, cell: int) -> None:
     c, d = state.terms, state.closed_terms
     d.quantity[row] = c.quantity[cell]
     d.request[row] = c.request[cell]
+    d.before[row] = c.before[cell]
     d.limit[row] = c.limit[cell]
     d.stop[row] = c.stop[cell]
+    d.limit_basis[row] = c.limit_basis[cell]
+    d.stop_basis[row] = c.stop_basis[cell]
+    d.activation[row] = c.activation[cell]
+    d.activation_basis[row] = c.activation_basis[cell]
+    d.trail[row] = c.trail[cell]
+    d.trail_is_rate[row] = c.trail_is_rate[cell]
+    d.ratchet[row] = c.ratchet[cell]
+    d.post_only[row] = c.post_only[cell]
+    d.delay[row] = c.delay[cell]
+    d.bars[row] = c.bars[cell]
+    d.parent[row] = c.parent[cell]
+    d.group[row] = c.group[cell]
     d.reduce_only[row] = c.reduce_only[cell]
     d.until[row] = c.until[cell]
     d.submitted[row] = c.submitted[cell]
@@ -159,26 +207,58 @@ def close_order(state: State, cell: int) -> None:
     f.commission[row] = e.commission[cell]
     f.reserved[row] = e.reserved[cell]
     f.closed[row] = e.closed[cell]
-    f.trigger_row[row] = e.trigger_row[cell]
-    f.trigger_segment[row] = e.trigger_segment[cell]
-    f.trigger_progress[row] = e.trigger_progress[cell]
-    f.trigger_price[row] = e.trigger_price[cell]
+    f.is_triggered[row] = e.is_triggered[cell]
+    f.is_active[row] = e.is_active[cell]
+    f.watermark[row] = e.watermark[cell]
+    f.since_row[row] = e.since_row[cell]
+    f.since_leg[row] = e.since_leg[cell]
+    f.since_progress[row] = e.since_progress[cell]
+    f.since_price[row] = e.since_price[cell]
+    f.first_bar[row] = e.first_bar[cell]
+    f.last_bar[row] = e.last_bar[cell]
+    f.ahead[row] = e.ahead[cell]
+    f.idle_row[row] = e.idle_row[cell]
+    f.is_cancelling[row] = e.is_cancelling[cell]
     clock[CLOSED] = row + 1
     a.id[cell] = 0
     state.links.after[cell] = clock[FREE_CELL]
     clock[FREE_CELL] = cell
 
 
+@inline
+def is_linked(state: State, cell: int) -> bool:
+    """Whether other orders depend on this one, or it on them."""
+    links = state.links
+    return links.child[cell] != NONE or links.parent[cell] != NONE or links.ring[cell] != cell
+
+
 @function(VOID, INT, INT, INT, INT, INT)
 def transition(state: State, cell: int, time: int, target: int, reason: int, fill: int) -> None:
-    """The order is in the target state and the event on record; in a final state it has left the book."""
+    """The order is in the target state and the event on record.
+
+    In a final state it has left the book; a linked order has done so only after `link.follow`, which the caller must call.
+    """
     orders = state.orders
     append_event(state, orders.id[cell], time, orders.state[cell], target, reason, fill)
     orders.state[cell] = target
     orders.reason[cell] = reason
-    if not is_live(target):
-        state.progress.closed[cell] = time
+    if is_live(target):
+        if target == ACCEPTED:
+            widen_band(state, cell)
+        return
+    state.progress.closed[cell] = time
+    if is_linked(state, cell):
+        state.following[state.clock[FOLLOWING]] = cell
+        state.clock[FOLLOWING] += 1
+    else:
         close_order(state, cell)
+
+
+@inline
+def note(state: State, cell: int, time: int, reason: int) -> None:
+    """Something has happened to the order that is on record and keeps its state."""
+    standing = state.orders.state[cell]
+    append_event(state, state.orders.id[cell], time, standing, standing, reason, NONE)
 
 
 @function(INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT, INT, INT, INT, INT)
@@ -198,10 +278,10 @@ def create(
     reduce_only: int,
     tag: int,
 ) -> int:
-    """The cell of a new order, which is in the book but not yet accepted."""
-    clock, orders, terms, progress = state.clock, state.orders, state.terms, state.progress
+    """The cell of a new order without rare terms, which is in the book but not yet accepted."""
+    clock, orders, terms, progress, links = state.clock, state.orders, state.terms, state.progress, state.links
     cell = clock[FREE_CELL]
-    clock[FREE_CELL] = state.links.after[cell]
+    clock[FREE_CELL] = links.after[cell]
     number = clock[IDS] + 1
     clock[IDS] = number
     state.places[number - 1] = cell
@@ -217,8 +297,21 @@ def create(
     orders.reason[cell] = 0
     terms.quantity[cell] = quantity
     terms.request[cell] = request
+    terms.before[cell] = 0.0
     terms.limit[cell] = limit
     terms.stop[cell] = stop
+    terms.limit_basis[cell] = Basis.PRICE
+    terms.stop_basis[cell] = Basis.PRICE
+    terms.activation[cell] = math.nan
+    terms.activation_basis[cell] = Basis.PRICE
+    terms.trail[cell] = math.nan
+    terms.trail_is_rate[cell] = 0
+    terms.ratchet[cell] = Ratchet.PATH
+    terms.post_only[cell] = 0
+    terms.delay[cell] = 0
+    terms.bars[cell] = 0
+    terms.parent[cell] = 0
+    terms.group[cell] = 0
     terms.reduce_only[cell] = reduce_only
     terms.until[cell] = until if tif == TimeInForce.GTD else UNSET if tif == TimeInForce.DAY else NEVER
     terms.submitted[cell] = clock[NOW]
@@ -229,67 +322,21 @@ def create(
     progress.commission[cell] = 0.0
     progress.reserved[cell] = 0.0
     progress.closed[cell] = UNSET
-    progress.trigger_row[cell] = NONE
+    progress.is_triggered[cell] = 0
+    progress.is_active[cell] = 1
+    progress.watermark[cell] = math.nan
+    progress.since_row[cell] = NONE
+    progress.first_bar[cell] = 0
+    progress.last_bar[cell] = NEVER
+    progress.ahead[cell] = state.share[TOUCH_AHEAD]
+    progress.idle_row[cell] = NONE
+    progress.is_cancelling[cell] = 0
+    links.parent[cell] = NONE
+    links.child[cell] = NONE
+    links.sibling[cell] = NONE
+    links.ring[cell] = cell
     if tif == TimeInForce.DAY:
         clock[UNASSIGNED] += 1
     link(state, cell)
-    widen_band(state, cell)
     clock[UNCHECKED] = 1
     return cell
-
-
-@inline
-def resolve_quantity(state: State, cell: int, quantity: float) -> None:
-    """An order whose signed quantity is known only now has it, and its side."""
-    state.terms.quantity[cell] = abs(quantity)
-    state.orders.side[cell] = 1 if quantity > 0.0 else -1
-
-
-@inline
-def change_terms(state: State, cell: int, quantity: float, limit: float, stop: float) -> None:
-    """The order has the terms given (NaN: as they were) and the eligibility of a new one; the replace is on record."""
-    orders, terms, now = state.orders, state.terms, state.clock[NOW]
-    if limit == limit:
-        terms.limit[cell] = limit
-    if stop == stop:
-        terms.stop[cell] = stop
-    if quantity == quantity:
-        terms.quantity[cell] = quantity
-        terms.request[cell] = quantity
-        orders.sizing[cell] = Sizing.QUANTITY
-    terms.eligible_from[cell] = now
-    renew_band(state, orders.symbol[cell])
-    append_event(state, orders.id[cell], now, orders.state[cell], orders.state[cell], Reason.REPLACE_REQUESTED, NONE)
-
-
-@inline
-def record_reserve(state: State, cell: int, amount: float) -> None:
-    """The order holds back this much of the account's funds."""
-    state.progress.reserved[cell] = amount
-
-
-@inline
-def record_trigger(state: State, cell: int, row: int, segment: int, progress: float, price: float) -> None:
-    """The order's stop was reached at this moment; from now on it waits for its limit, or fills."""
-    record = state.progress
-    record.trigger_row[cell] = row
-    record.trigger_segment[cell] = segment
-    record.trigger_progress[cell] = progress
-    record.trigger_price[cell] = price
-    renew_band(state, state.orders.symbol[cell])
-
-
-@inline
-def record_fill(state: State, cell: int, quantity: float, value: float, commission: float) -> None:
-    """The order has filled `quantity` more units."""
-    progress = state.progress
-    progress.filled[cell] += quantity
-    progress.value[cell] += value
-    progress.commission[cell] += commission
-
-
-@inline
-def assign_session(state: State, cell: int, session_close: int) -> None:
-    """The DAY order expires at this session's close."""
-    state.terms.until[cell] = session_close
-    state.clock[UNASSIGNED] -= 1

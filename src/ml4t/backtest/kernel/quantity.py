@@ -26,13 +26,21 @@ def is_resolved_at_fill(state: State, sizing: int) -> bool:
     """Whether the quantity is known only when the order fills."""
     if sizing == Sizing.CLOSE:
         return True
-    return sizing != Sizing.QUANTITY and state.rules[VALUATION] == Valuation.FILL_PRICE
+    return sizing != Sizing.QUANTITY and sizing != Sizing.PARENT and state.rules[VALUATION] == Valuation.FILL_PRICE
 
 
 @inline
-def has_no_side(state: State, sizing: int) -> bool:
+def is_unresolved(state: State, cell: int) -> bool:
+    """Whether the quantity of an order follows from what is there when it fills."""
+    quantity = state.terms.quantity[cell]
+    return state.orders.sizing[cell] == Sizing.CLOSE or not quantity == quantity
+
+
+@inline
+def has_no_side(state: State, cell: int) -> bool:
     """Whether even the direction of an order is known only when it fills."""
-    return sizing == Sizing.CLOSE or (is_target(sizing) and is_resolved_at_fill(state, sizing))
+    sizing, quantity = state.orders.sizing[cell], state.terms.quantity[cell]
+    return sizing == Sizing.CLOSE or (is_target(sizing) and not quantity == quantity)
 
 
 @inline
@@ -99,11 +107,21 @@ def wanted(
 
 
 @inline
+def is_past_its_position(state: State, cell: int) -> bool:
+    """Whether an order that closes has filled in part, and the position is no longer on the side that it was."""
+    if state.orders.sizing[cell] != Sizing.CLOSE or state.progress.filled[cell] == 0.0:
+        return False
+    return state.positions.quantity[state.orders.slot[cell]] * state.orders.side[cell] >= 0.0
+
+
+@inline
 def wanted_at_fill(state: State, cell: int, price: float) -> float:
     """The signed quantity an order still wants when the market's price is `price`."""
     orders, terms = state.orders, state.terms
     sizing, slot = orders.sizing[cell], orders.slot[cell]
-    if is_resolved_at_fill(state, sizing):
+    if is_past_its_position(state, cell):
+        return orders.side[cell] * (terms.quantity[cell] - state.progress.filled[cell])  # which reduces nothing
+    if is_unresolved(state, cell):
         total = equity_at(state, slot, price)
         return wanted(state, sizing, orders.side[cell], terms.request[cell], orders.symbol[cell], slot, price, total)
     return orders.side[cell] * (terms.quantity[cell] - state.progress.filled[cell])

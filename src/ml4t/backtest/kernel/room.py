@@ -13,6 +13,7 @@ from ml4t.backtest.tables import (
     IDS,
     JOURNAL,
     JOURNAL_ROOM,
+    LINKED,
     LIVE,
     LOT_ROOM,
     LOTS,
@@ -25,8 +26,10 @@ from ml4t.backtest.tables import (
     State,
 )
 
-EVENTS_PER_ORDER = 6  # a phase can accept, trigger, fill in part, fill and end an order; one to spare
+EVENTS_PER_ORDER = 8  # a phase can accept, activate, trigger, fill in part, fill and end an order; two to spare
 JOURNAL_PER_FILL = 2
+# a child fills again when its parent does, up to MOST_GENERATIONS times, and hears of every fill in its group of MOST_MEMBERS
+FILLS_PER_LINKED_ORDER, EVENTS_PER_LINKED_ORDER = 8, 320
 
 
 @function(INT, INT)
@@ -34,15 +37,16 @@ def has_room(state: State, new: int) -> bool:
     """Whether one phase with `new` more orders fits; `needs` says what each table must hold."""
     clock, needs = state.clock, state.needs
     held = clock[HELD]
-    orders = clock[LIVE] + held + new  # a close-out is an order, too
+    orders, linked = clock[LIVE] + held + new, clock[LINKED] + new  # a close-out is an order, too
+    fills = orders + FILLS_PER_LINKED_ORDER * linked
     needs[BOOK_ROOM] = orders
     needs[CLOSED_ROOM] = clock[CLOSED] + orders
     needs[PLACES_ROOM] = clock[IDS] + held + new
-    needs[FILL_ROOM] = clock[FILLS] + orders
-    needs[EVENT_ROOM] = clock[EVENTS] + EVENTS_PER_ORDER * orders
-    needs[JOURNAL_ROOM] = clock[JOURNAL] + JOURNAL_PER_FILL * orders
-    needs[TRADE_ROOM] = clock[TRADES] + clock[LOTS] + orders
-    needs[LOT_ROOM] = clock[LOTS] + orders
+    needs[FILL_ROOM] = clock[FILLS] + fills
+    needs[EVENT_ROOM] = clock[EVENTS] + EVENTS_PER_ORDER * orders + EVENTS_PER_LINKED_ORDER * linked
+    needs[JOURNAL_ROOM] = clock[JOURNAL] + JOURNAL_PER_FILL * fills
+    needs[TRADE_ROOM] = clock[TRADES] + clock[LOTS] + fills
+    needs[LOT_ROOM] = clock[LOTS] + fills
     needs[TIMER_ROOM] = clock[TIMERS] + orders
     fits = (
         needs[BOOK_ROOM] <= state.orders.id.shape[0]

@@ -1,14 +1,14 @@
 """The loop over instants: the eight steps, from one decision to the next (docs/semantics/time.md)."""
 
-from ml4t.backtest._jit import INT, VOID, function, inline
+from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
 from ml4t.backtest.enums import (
     EndRule,
     MarketFill,
     OrderState,
     OrderType,
     Origin,
+    PriceSource,
     Reason,
-    Segment,
     Sizing,
     TimeInForce,
     Valuation,
@@ -23,14 +23,22 @@ from ml4t.backtest.kernel.clock import (
     timeline_time,
     timer_time,
 )
+from ml4t.backtest.kernel.execution import fill
+from ml4t.backtest.kernel.group import end_order
 from ml4t.backtest.kernel.ledger import record_equity, revalue
-from ml4t.backtest.kernel.match import fill, match_bars, match_opens, match_same_close
-from ml4t.backtest.kernel.orders import assign_session, create, transition
+from ml4t.backtest.kernel.match import match_bars, match_opens, match_same_close
+from ml4t.backtest.kernel.orders import create, transition
+from ml4t.backtest.kernel.path import AFTER_LEG
 from ml4t.backtest.kernel.room import has_room
+from ml4t.backtest.kernel.terms import assign_session
+from ml4t.backtest.kernel.trigger import is_working, named
 from ml4t.backtest.tables import (
+    ASK,
     BAR_ENDED,
     BATCH,
     BEGIN,
+    BID,
+    COUNTED,
     CURRENT,
     DECIDED,
     DUE,
@@ -41,6 +49,7 @@ from ml4t.backtest.tables import (
     INFORMED,
     KEEP_HISTORY,
     LIVE,
+    MARK_SOURCE,
     MARKET_FILL,
     NEVER,
     NEXT,
@@ -111,6 +120,16 @@ def reveal_information(state: State, last: int) -> bool:
     return wakes
 
 
+@function(FLOAT, INT)
+def quoted_mark(state: State, row: int) -> float:
+    """The mark of the bar's symbol by the quotes at its end."""
+    bid, ask = named(state, BID, row), named(state, ASK, row)
+    held = state.positions.quantity[state.bars.symbol[row]]
+    if state.rules[MARK_SOURCE] == PriceSource.MID or held == 0.0:
+        return (bid + ask) / 2.0
+    return bid if held > 0.0 else ask
+
+
 @inline
 def mark_close(state: State, row: int) -> None:
     """The symbol is marked at the close of its bar."""
@@ -119,7 +138,7 @@ def mark_close(state: State, row: int) -> None:
     if state.rules[VALUATION] == Valuation.PREVIOUS_CLOSE:
         market.previous_close[symbol] = close if market.row[symbol] == NONE else market.close[symbol]
         market.close[symbol] = close
-    market.mark[symbol] = close
+    market.mark[symbol] = close if state.rules[MARK_SOURCE] == PriceSource.LAST else quoted_mark(state, row)
     market.row[symbol] = row
 
 
@@ -146,7 +165,7 @@ def close_out(state: State, slot: int, origin: int) -> None:
         NONE,
     )
     transition(state, cell, state.clock[NOW], OrderState.ACCEPTED, Reason.ADMITTED, NONE)
-    fill(state, cell, state.market.row[symbol], Segment.AFTER_CLOSE, state.market.mark[symbol])
+    fill(state, cell, state.market.row[symbol], AFTER_LEG, 0.0, state.market.mark[symbol])
 
 
 @function(VOID, INT, INT)
@@ -182,9 +201,24 @@ def expire(state: State) -> None:
     while is_timer_due(state, now, EXPIRY_TIMER):
         cell = state.places[pop_timer(state) - 1]
         if cell >= 0 and state.terms.until[cell] <= now:
-            is_day = state.orders.tif[cell] == TimeInForce.DAY
-            reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
-            transition(state, cell, now, OrderState.EXPIRED, reason, NONE)
+            if state.progress.is_cancelling[cell] != 0:
+                end_order(state, cell, now, OrderState.CANCELLED, Reason.CANCEL_REQUESTED)
+            elif is_working(state, cell):
+                is_day = state.orders.tif[cell] == TimeInForce.DAY
+                reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
+                end_order(state, cell, now, OrderState.EXPIRED, reason)
+
+
+@function(VOID, INT, INT)
+def expire_counted(state: State, first: int, last: int) -> None:
+    """Orders for a number of bars, the last of which is among those that ended now, rows first:last, are expired."""
+    for row in range(first, last):
+        cell = state.market.oldest[state.bars.symbol[row]]
+        while cell != NONE:
+            following = state.links.after[cell]
+            if state.progress.last_bar[cell] <= state.bars.ordinal[row] and is_working(state, cell):
+                end_order(state, cell, state.clock[NOW], OrderState.EXPIRED, Reason.LAST_BAR_ENDED)
+            cell = following
 
 
 @function(VOID, INT, INT)
@@ -194,7 +228,7 @@ def assign_sessions(state: State, first: int, last: int) -> None:
         row = state.timeline.start_row[i]
         cell = state.market.oldest[state.bars.symbol[row]]
         while cell != NONE:
-            if state.terms.until[cell] == UNSET:
+            if state.terms.until[cell] == UNSET and is_working(state, cell):
                 assign_session(state, cell, state.bars.session_close[row])
                 push_timer(state, state.bars.session_close[row], EXPIRY_TIMER, state.orders.id[cell])
             cell = state.links.after[cell]
@@ -245,6 +279,8 @@ def finish_instant(state: State) -> None:
         record_equity(state)
     if clock[TIMERS] > 0:
         expire(state)
+    if clock[COUNTED] > 0 and clock[BAR_ENDED] != 0:
+        expire_counted(state, timeline.end_first[k], timeline.end_first[k + 1])
     if k != NONE and clock[LIVE] > 0:
         first, last = timeline.start_first[k], timeline.start_first[k + 1]
         match_opens(state, first, last)

@@ -1,11 +1,11 @@
 """What the account may do: descriptions by kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Gt, Le, Len
 
-from ml4t.backtest.enums import AccountKind, ByName, Shortfall
+from ml4t.backtest.enums import AccountKind, ByName, PriceSource, Shortfall
 from ml4t.backtest.models.description import Description
 
 
@@ -14,6 +14,7 @@ class _Funded(Description):
     cash: Annotated[float, Gt(0)] = 100_000.0
     currency: Annotated[str, Len(1, 16)] = "USD"
     shortfall: Annotated[Shortfall, ByName] = Shortfall.BY_SIZING
+    mark: Annotated[PriceSource, ByName] = field(default=PriceSource.LAST, kw_only=True)
 
 
 @dataclass(frozen=True)

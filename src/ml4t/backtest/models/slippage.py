@@ -3,18 +3,28 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from ml4t.backtest.models.description import Amount, Description, Rate
+
+Days = Annotated[int, Ge(2), Le(10_000)]
 
 
 @dataclass(frozen=True)
 class SlippageTerms:
-    """Terms of price = reference + side·(rate·reference + amount + ticks·tick_size), docs/semantics/costs.md."""
+    """Terms of price = reference + side · (what they come to per unit), docs/semantics/costs.md.
+
+    `window`: days over which volatility and average volume are measured, 0 where neither matters.
+    """
 
     rate: float = 0.0
     amount: float = 0.0
     ticks: float = 0.0
+    volume_impact: float = 0.0
+    root_impact: float = 0.0
+    volatility_share: float = 0.0
+    spread_share: float = 0.0
+    window: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,8 @@ class NoSlippage(Description):
 class RateSlippage(Description):
     """Worse by a fraction `rate` of the reference price.
 
-    >>> RateSlippage(0.0005).terms()
-    SlippageTerms(rate=0.0005, amount=0.0, ticks=0.0)
+    >>> RateSlippage(0.0005).terms().rate
+    0.0005
     """
 
     rate: Rate
@@ -68,5 +78,73 @@ class TickSlippage(Description):
         return SlippageTerms(ticks=float(self.ticks))
 
 
-Slippage = NoSlippage | RateSlippage | FixedSlippage | TickSlippage
+@dataclass(frozen=True)
+class VolumeShareSlippage(Description):
+    """Worse by `impact` · share² of the reference price; share: the fill's quantity ÷ the bar's volume, at most 1."""
+
+    impact: Amount
+    kind: Literal["volume_share"] = "volume_share"
+
+    def terms(self) -> SlippageTerms:
+        """The impact of volume only."""
+        return SlippageTerms(volume_impact=self.impact)
+
+
+@dataclass(frozen=True)
+class SquareRootSlippage(Description):
+    """Worse by `coefficient` · σ · √(quantity ÷ average daily volume) of the reference price.
+
+    σ: daily volatility. Both are those of the `window` days before. Source: docs/semantics/costs.md.
+    """
+
+    coefficient: Amount
+    window: Days = 20
+    kind: Literal["square_root"] = "square_root"
+
+    def terms(self) -> SlippageTerms:
+        """The impact of the root only."""
+        return SlippageTerms(root_impact=self.coefficient, window=self.window)
+
+
+@dataclass(frozen=True)
+class VolatilitySlippage(Description):
+    """Worse by a fraction `share` of the daily volatility of the `window` days before, times the reference price."""
+
+    share: Amount
+    window: Days = 20
+    kind: Literal["volatility"] = "volatility"
+
+    def terms(self) -> SlippageTerms:
+        """The volatility only."""
+        return SlippageTerms(volatility_share=self.share, window=self.window)
+
+
+@dataclass(frozen=True)
+class SpreadSlippage(Description):
+    """Worse by a fraction `share` of ask − bid, from the columns `open_bid` and `open_ask` at opens, `bid` and `ask` elsewhere."""
+
+    share: Amount = 0.5
+    kind: Literal["spread"] = "spread"
+
+    def terms(self) -> SlippageTerms:
+        """The spread only."""
+        return SlippageTerms(spread_share=self.share)
+
+
+Slippage = (
+    NoSlippage
+    | RateSlippage
+    | FixedSlippage
+    | TickSlippage
+    | VolumeShareSlippage
+    | SquareRootSlippage
+    | VolatilitySlippage
+    | SpreadSlippage
+)
 """Every kind of slippage; `kind` tells them apart."""
+
+HalfSpread = NoSlippage | RateSlippage | FixedSlippage | TickSlippage
+"""Every kind of modelled half-spread: what market and triggered orders pay on top of slippage."""
+
+StopSlippage = NoSlippage | RateSlippage | TickSlippage
+"""Every kind of slippage that only triggered orders pay, on top."""

@@ -1,0 +1,107 @@
+"""Arrays for the tables of the state: allocation, and growth between calls of the kernel."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+
+from ml4t.backtest._jit import Handle, define_state
+from ml4t.backtest.tables import (
+    BOOK_ROOM,
+    FREE_CELL,
+    FREE_LOT,
+    GROWABLE,
+    I8,
+    LOT_ROOM,
+    Bars,
+    Conditions,
+    Costs,
+    FinerBars,
+    History,
+    Information,
+    Instruments,
+    State,
+    Streams,
+    Tiers,
+    Timeline,
+)
+
+G = TypeVar("G")
+
+
+@cache
+def dtypes(group: Any) -> dict[str, str]:
+    """Field → dtype of a group."""
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(group, include_extras=True).items()}
+
+
+def allocate(group: Callable[..., G], n: int) -> G:
+    """A group of zeroed arrays of n entries."""
+    return group(**{name: np.zeros(n, dtype) for name, dtype in dtypes(group).items()})
+
+
+def freeze(values: Any, dtype: str) -> np.ndarray[Any, Any]:
+    """Read-only and contiguous: one Numba type whether it came from Polars, NumPy or a memory map. Copies only where it must."""
+    array = np.ascontiguousarray(values, dtype).view()
+    array.flags.writeable = False
+    return array
+
+
+def frozen(group: Callable[..., G], **columns: Any) -> G:
+    """A group of read-only arrays."""
+    return group(**{name: freeze(columns[name], dtype) for name, dtype in dtypes(group).items()})
+
+
+def enlarged(table: Any, n: int) -> Any:
+    """The same table with room for n entries; free cells stay linked."""
+    if isinstance(table, np.ndarray):
+        out = np.zeros(n, table.dtype)
+        out[: table.shape[0]] = table
+        return out
+    return type(table)(*(enlarged(column, n) for column in table))
+
+
+def grow(handle: Handle) -> None:
+    """Every table that is more than half full has four times its room, and what the next phase needs. Between calls of the kernel only."""
+    state: State = handle.state
+    changes: dict[str, Any] = {}
+    for room, group in enumerate(GROWABLE):
+        first = getattr(state, group[0])
+        capacity = (first if isinstance(first, np.ndarray) else first[0]).shape[0]
+        need = int(state.needs[room])
+        if 2 * need > capacity:
+            changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need)) for name in group})
+            if room == BOOK_ROOM:
+                link_free(state.clock, FREE_CELL, changes["links"].after, capacity)
+            if room == LOT_ROOM:
+                link_free(state.clock, FREE_LOT, changes["lots"].next, capacity)
+    handle.replace(state._replace(**changes))
+
+
+def link_free(clock: I8, head: int, following: I8, first: int) -> None:
+    """The cells from `first` on are free: taken in increasing order, before the cells that were free already."""
+    n = following.shape[0]
+    following[first : n - 1] = np.arange(first + 1, n)
+    following[n - 1] = clock[head]
+    clock[head] = first
+
+
+def prototype() -> State:
+    """A state with one entry a table, read-only where it is input: fixes the types that the kernel is compiled for."""
+    inputs = (Bars, FinerBars, Conditions, Timeline, Information, Streams, Instruments, Costs, Tiers)
+    groups: dict[str, Any] = {}
+    for name, hint in get_type_hints(State, include_extras=True).items():
+        if hasattr(hint, "__metadata__"):
+            groups[name] = np.zeros(1, hint.__metadata__[0])
+        elif hint in inputs:
+            groups[name] = frozen(hint, **{field: np.zeros(1, dtype) for field, dtype in dtypes(hint).items()})
+        elif hint is History:
+            known, value, latest = np.zeros(1, np.int64), np.zeros(1), np.zeros(1)
+            groups[name] = History(freeze([0.0], "f8"), value, freeze([0], "i8"), known, latest)
+        else:
+            groups[name] = allocate(hint, 1)
+    return State(**groups)
+
+
+define_state(prototype())

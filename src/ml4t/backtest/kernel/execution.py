@@ -1,0 +1,273 @@
+"""One order at one moment: it is activated, triggered, filled as far as the market and the account allow, or ended."""
+
+import math
+
+from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
+from ml4t.backtest.enums import (
+    MarketFill,
+    OrderState,
+    OrderType,
+    Origin,
+    PostOnly,
+    PriceSource,
+    Reason,
+    TimeInForce,
+    TouchRule,
+)
+from ml4t.backtest.kernel.admission import admitted_quantity
+from ml4t.backtest.kernel.cost import fill_commission, model_price, slipped
+from ml4t.backtest.kernel.group import cancel_exits, end_order, feed_children, follow, reduce_others
+from ml4t.backtest.kernel.ledger import begin_month, book_fill, closing_snap
+from ml4t.backtest.kernel.orders import transition
+from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, corner, segment_of
+from ml4t.backtest.kernel.quantity import is_unresolved, reducible, wanted_at_fill
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, on_tick
+from ml4t.backtest.kernel.terms import (
+    begin_at,
+    change_quantity,
+    move_up_queue,
+    record_activation,
+    record_fill,
+    record_reserve,
+    record_trigger,
+    reprice,
+    resolve_quantity,
+    stay_idle,
+)
+from ml4t.backtest.kernel.trigger import (
+    RESTING,
+    SLEEPING,
+    WAITING,
+    is_bound_to_moment,
+    is_first_meeting,
+    is_halted,
+    is_reached,
+    may_grow,
+    named,
+    stage,
+)
+from ml4t.backtest.kernel.volume import allowance, hand_out, taken_at_touch
+from ml4t.backtest.tables import (
+    ASK,
+    BID,
+    FOLLOWING,
+    LIMIT_DOWN,
+    LIMIT_UP,
+    MARKET_FILL,
+    NONE,
+    NOW,
+    OPEN_ASK,
+    OPEN_BID,
+    POST_ONLY,
+    QUOTE,
+    TOUCH,
+    State,
+)
+
+
+@inline
+def missed(tif: int) -> Reason:
+    """Why an order that is bound to its moment ends unfilled, or filled in part."""
+    if tif == TimeInForce.OPG:
+        return Reason.MISSED_OPEN
+    return Reason.MISSED_CLOSE if tif == TimeInForce.CLS else Reason.NOT_IMMEDIATE
+
+
+@inline
+def is_close_out(state: State, cell: int) -> bool:
+    """Whether an end rule, and no market, takes the order."""
+    origin = state.orders.origin[cell]
+    return origin == Origin.END_OF_DATA or origin == Origin.END_OF_RUN
+
+
+@inline
+def is_for_auction(tif: int) -> bool:
+    """Whether the order is for the open or the close of a session."""
+    return tif == TimeInForce.OPG or tif == TimeInForce.CLS
+
+
+@inline
+def quoted(state: State, cell: int, row: int, leg: int, price: float) -> float:
+    """The reference price of a market order: the price itself, or what the run's quotes or the user's model say."""
+    if state.orders.type[cell] != OrderType.MARKET or is_close_out(state, cell):
+        return price
+    wanted, source = wanted_at_fill(state, cell, price), state.rules[QUOTE]
+    if state.rules[MARKET_FILL] == MarketFill.NEXT_VWAP and not is_for_auction(state.orders.tif[cell]):
+        source = PriceSource.LAST
+    if source != PriceSource.LAST:
+        is_open = leg == OPEN_LEG
+        bid = named(state, OPEN_BID if is_open else BID, row)
+        ask = named(state, OPEN_ASK if is_open else ASK, row)
+        if source == PriceSource.MID:
+            price = (bid + ask) / 2.0
+        else:
+            price = ask if wanted > 0.0 else bid
+    return model_price(state, cell, row, wanted, price)
+
+
+@inline
+def end_unfilled(state: State, cell: int, time: int, reason: int) -> None:
+    """The order ends: rejected if it never filled, else cancelled."""
+    target = OrderState.REJECTED if state.progress.filled[cell] == 0.0 else OrderState.CANCELLED
+    end_order(state, cell, time, target, reason)
+
+
+@inline
+def follow_fill(
+    state: State,
+    cell: int,
+    row: int,
+    leg: int,
+    progress: float,
+    reference: float,
+    price: float,
+    taken: float,
+    held: float,
+    kept: float,
+) -> None:
+    """Children, linked orders and exits know of a fill of `taken` units that left `kept` of the rest, on a position that was `held`."""
+    if state.links.child[cell] != NONE:
+        feed_children(state, cell, row, leg, progress, reference, price, taken)
+    if state.links.ring[cell] != cell:
+        reduce_others(state, cell, kept)
+    now = state.positions.quantity[state.orders.slot[cell]]
+    if held * now <= 0.0 and held != 0.0:
+        cancel_exits(state, state.orders.symbol[cell], cell)
+
+
+@inline
+def is_blocked(state: State, direction: float, row: int, price: float) -> bool:
+    """Whether the exchange's price limits keep an order of this direction from filling at the price."""
+    if direction > 0.0:
+        return state.columns[LIMIT_UP] != NONE and price >= named(state, LIMIT_UP, row)
+    return state.columns[LIMIT_DOWN] != NONE and price <= named(state, LIMIT_DOWN, row)
+
+
+@inline
+def hold_back(state: State, cell: int, row: int, time: int, reason: int) -> None:
+    """The order does not fill on this bar any more; one that is bound to its moment ends."""
+    if is_bound_to_moment(state.orders.tif[cell]):
+        end_order(state, cell, time, OrderState.EXPIRED, reason)
+    else:
+        stay_idle(state, cell, row)
+
+
+@function(INT, INT, INT, INT, FLOAT, FLOAT, FLOAT)
+def is_held_back(state: State, cell: int, row: int, leg: int, progress: float, reference: float, wanted: float) -> bool:
+    """Whether price limits, the bar's volume or its own terms keep the order from filling now; it knows."""
+    orders, symbol, tif = state.orders, state.orders.symbol[cell], state.orders.tif[cell]
+    time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    if wanted != 0.0 and is_blocked(state, wanted, row, reference):
+        hold_back(state, cell, row, time, missed(tif))
+        return True
+    units = allowance(state, symbol, row)
+    if units <= NEARLY_WHOLE * abs(wanted) and units < math.inf:
+        hold_back(state, cell, row, time, Reason.NOT_IN_FULL if tif == TimeInForce.FOK else missed(tif))
+        return True
+    if state.terms.post_only[cell] != 0 and is_first_meeting(state, cell, row, leg, progress):
+        side, tick = orders.side[cell], state.instruments.tick_size[symbol]
+        if state.rules[POST_ONLY] == PostOnly.REPRICE and tick > 0.0:
+            reprice(state, cell, time, on_tick(reference - side * tick, tick, -side))
+            begin_at(state, cell, row, leg, progress, reference)
+        else:
+            end_order(state, cell, time, OrderState.REJECTED, Reason.WOULD_TAKE)
+        return True
+    return False
+
+
+@function(VOID, INT, INT, INT, FLOAT, FLOAT)
+def fill(state: State, cell: int, row: int, leg: int, progress: float, price: float) -> None:
+    """The order is filled at this price of the market, in part or in full, or has ended because it cannot be."""
+    begin_month(state, row)
+    orders, terms, symbol, slot = state.orders, state.terms, state.orders.symbol[cell], state.orders.slot[cell]
+    time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    reference = quoted(state, cell, row, leg, price)
+    held, tif, units = state.positions.quantity[slot], orders.tif[cell], math.inf
+    wanted = wanted_at_fill(state, cell, reference)
+    if not is_close_out(state, cell):
+        if is_held_back(state, cell, row, leg, progress, reference, wanted):
+            return
+        units = allowance(state, symbol, row)
+    quantity, nothing, short = wanted, Reason.NOTHING_TO_TRADE, Reason.NONE
+    if terms.reduce_only[cell] != 0:
+        quantity = reducible(state, slot, wanted)
+        if wanted != 0.0 or held == 0.0:
+            nothing = Reason.NOTHING_TO_REDUCE
+        if quantity != wanted:
+            short = Reason.NOTHING_TO_REDUCE
+    if quantity == 0.0:
+        end_order(state, cell, time, OrderState.CANCELLED, nothing)
+        return
+    if is_unresolved(state, cell):
+        resolve_quantity(state, cell, quantity)
+    is_limited = units < abs(quantity)
+    if tif == TimeInForce.FOK and (is_limited or short != Reason.NONE):
+        end_order(state, cell, time, OrderState.EXPIRED, Reason.NOT_IN_FULL)
+        return
+    if is_limited:
+        quantity = units if quantity > 0.0 else -units
+    is_maker = stage(state, cell) == RESTING and not is_first_meeting(state, cell, row, leg, progress)
+    price = slipped(state, cell, row, leg == OPEN_LEG, quantity, reference)
+    quantity = closing_snap(held, quantity)
+    taken, reason = admitted_quantity(state, cell, quantity, price, reference, is_maker)
+    if taken == 0.0:
+        end_unfilled(state, cell, time, reason)
+        return
+    if reason != Reason.NONE:
+        short, is_limited = reason, False
+        if tif == TimeInForce.FOK:
+            end_order(state, cell, time, OrderState.EXPIRED, Reason.NOT_IN_FULL)
+            return
+    commission = fill_commission(state, cell, taken, price, is_maker)
+    value = abs(taken) * price * state.instruments.multiplier[symbol]
+    segment = segment_of(state, row, leg)
+    number = book_fill(state, orders.id[cell], symbol, slot, time, row, segment, taken, price, reference, commission)
+    record_fill(state, cell, abs(taken), abs(value), commission)
+    if not is_close_out(state, cell):
+        hand_out(state, symbol, abs(taken))
+    is_done = short == Reason.NONE and not is_limited
+    left = max(terms.quantity[cell] - state.progress.filled[cell], 0.0)
+    kept = 0.0 if is_done else left / (left + abs(taken))
+    record_reserve(state, cell, state.progress.reserved[cell] * kept)
+    if is_done and may_grow(state, cell):
+        change_quantity(state, cell, state.progress.filled[cell])  # exactly used up
+    if is_done and not may_grow(state, cell):
+        transition(state, cell, time, OrderState.FILLED, Reason.EXECUTED, number)
+    else:
+        transition(state, cell, time, OrderState.PARTIALLY_FILLED, Reason.EXECUTED, number)
+    follow_fill(state, cell, row, leg, progress, reference, price, abs(taken), held, kept)
+    if is_limited:
+        hold_back(state, cell, row, time, missed(tif))
+    elif short != Reason.NONE:
+        transition(state, cell, time, OrderState.CANCELLED, short, NONE)
+    if state.clock[FOLLOWING] > 0:
+        follow(state)
+
+
+@inline
+def is_mere_touch(state: State, cell: int, row: int, leg: int, price: float) -> bool:
+    """Whether the price is at the order's limit, and this leg does not lead beyond it."""
+    limit = state.terms.limit[cell]
+    return price == limit and (leg >= CLOSE_LEG or corner(state, state.orders.symbol[cell], row, leg) == limit)
+
+
+@inline
+def take(state: State, cell: int, row: int, leg: int, progress: float, price: float, level: float) -> None:
+    """What was to happen to the order at this moment has happened."""
+    orders, now = state.orders, stage(state, cell)
+    time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    if is_halted(state, row) or (now == RESTING and not is_reached(price, state.terms.limit[cell], -orders.side[cell])):
+        end_order(state, cell, time, OrderState.EXPIRED, missed(orders.tif[cell]))  # bound to a moment that has passed
+        return
+    if now == SLEEPING:
+        record_activation(state, cell, time, row, leg, progress, price)
+        return
+    if now == WAITING:
+        record_trigger(state, cell, row, leg, progress, price, level)
+        transition(state, cell, time, OrderState.TRIGGERED, Reason.STOP_REACHED, NONE)
+        if stage(state, cell) == RESTING:
+            return
+    if state.rules[TOUCH] == TouchRule.QUEUE and now == RESTING and is_mere_touch(state, cell, row, leg, price):
+        if not is_first_meeting(state, cell, row, leg, progress):
+            move_up_queue(state, cell, taken_at_touch(state, row))
+    fill(state, cell, row, leg, progress, price)

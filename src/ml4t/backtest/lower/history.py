@@ -1,0 +1,71 @@
+"""What the strategy may see: the rows of all streams, and when each becomes known."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.allocation import freeze, frozen
+from ml4t.backtest.feed import Stream
+from ml4t.backtest.tables import History, Information, Streams
+
+PRICES = ("open", "high", "low", "close", "volume")
+
+
+def series_of(stream: Stream, number: int, symbols: int) -> NDArray[np.int64]:
+    """The series of each row: one a symbol, and in information streams one more for rows that concern no symbol."""
+    if number == 0:
+        return stream.symbol.astype(np.int64)
+    return symbols + (number - 1) * (symbols + 1) + np.where(stream.symbol < 0, symbols, stream.symbol)
+
+
+def information_of(bars: Stream, streams: Sequence[Stream], last: int) -> tuple[Information, NDArray[np.int64]]:
+    """The rows of all streams that arrive before the run ends, in order of arrival, and their arrivals."""
+    symbols = len(bars.symbols)
+    stream = np.concatenate(
+        [np.full(len(s.end), i, np.int64) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)]
+    )
+    row = np.concatenate([np.arange(len(s.end)) for s in streams] or [np.zeros(0, np.int64)])
+    series = np.concatenate([series_of(s, i, symbols) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)])
+    arrival = np.concatenate([s.end for s in streams] or [np.zeros(0, np.int64)])
+    order = np.lexsort((row, stream, arrival))
+    order = order[arrival[order] <= last]
+    return frozen(Information, stream=stream[order], row=row[order], series=series[order]), arrival[order]
+
+
+def streams_of(bars: Stream, streams: Sequence[Stream], signals: int | None) -> Streams:
+    """Where the columns of each stream lie."""
+    columns = [len(bars.columns) - len(PRICES), *(len(s.columns) for s in streams)]
+    rows = [len(bars.end), *(len(s.end) for s in streams)]
+    stored = [len(bars.columns), *columns[1:]]
+    sizes = np.multiply(columns, rows)
+    values = np.multiply(stored, rows)
+    return frozen(
+        Streams,
+        columns=columns,
+        rows=rows,
+        source_first=np.cumsum(sizes) - sizes,
+        value_first=np.cumsum(values) - values,
+        wakes=[signals is not None and i == signals + 1 for i in range(len(rows))],
+    )
+
+
+def history_of(bars: Stream, streams: Sequence[Stream], keep_history: bool) -> History:
+    """The columns of all streams, of which nothing is known yet."""
+    extra = [values for name, values in bars.columns.items() if name not in PRICES]
+    source = [*extra, *(values for s in streams for values in s.columns.values())]
+    begin = []
+    for number, stream in enumerate((bars, *streams)):
+        count = len(bars.symbols) + (number > 0)
+        first = 0 if number == 0 else len(bars.symbols) + (number - 1) * count
+        rows = np.bincount(series_of(stream, number, len(bars.symbols)) - first, minlength=count)
+        begin.append(np.cumsum(rows) - rows)
+    size = sum(len(s.columns) * len(s.end) for s in (bars, *streams)) if keep_history else 0
+    starts = np.concatenate(begin)
+    return History(
+        source=freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
+        value=np.zeros(size),
+        begin=freeze(starts, "i8"),
+        known=starts.astype(np.int64),
+        latest=np.full(len(bars.columns) * len(bars.symbols), np.nan),
+    )

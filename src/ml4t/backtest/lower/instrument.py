@@ -1,0 +1,41 @@
+"""Terms of trade of every symbol."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml4t.backtest.allocation import frozen
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.errors import ConfigError, nearest
+from ml4t.backtest.feed import Stream
+from ml4t.backtest.tables import Instruments
+
+
+def instruments_of(config: BacktestConfig, bars: Stream) -> Instruments:
+    """The instrument of every symbol, and its last bar.
+
+    Raises:
+        ConfigError: an instrument of a symbol that has no bars.
+
+    """
+    check_known("instruments.symbols", list(config.instruments.symbols), bars.symbols)
+    instruments = [config.instrument_of(symbol) for symbol in bars.symbols]
+    final = np.cumsum(np.bincount(bars.symbol, minlength=len(instruments))) - 1
+    final = final if bars.by_symbol is None else bars.by_symbol[final]
+    return frozen(
+        Instruments,
+        lot_size=[i.lot_size for i in instruments],
+        tick_size=[i.tick_size for i in instruments],
+        multiplier=[i.multiplier for i in instruments],
+        currency=np.zeros(len(instruments)),
+        final_row=final,
+    )
+
+
+def check_known(section: str, named: Sequence[str], symbols: Sequence[str]) -> None:
+    """Every symbol named in a section has bars. Raises: ConfigError with the nearest one that has."""
+    for symbol in named:
+        if symbol not in symbols:
+            raise ConfigError(
+                f"{section}.{symbol}: no bars of this symbol.{nearest(symbol, symbols)} Remove the entry or give its bars."
+            )

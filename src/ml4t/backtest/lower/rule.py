@@ -1,0 +1,91 @@
+"""Choices of the configuration as the numbers that the kernel reads."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.config import BacktestConfig, duration_ns
+from ml4t.backtest.enums import VolumeBasis
+from ml4t.backtest.tables import (
+    ACCOUNT,
+    ADMISSION,
+    BATCH_ORDER,
+    CANCEL_DELAY,
+    END_OF_DATA,
+    END_OF_RUN,
+    INITIAL_CASH,
+    KEEP_HISTORY,
+    MARGIN_RATE,
+    MARK_SOURCE,
+    MARKET_FILL,
+    MONEY_SIZE,
+    PARTICIPATION,
+    PATH,
+    POST_ONLY,
+    QUOTE,
+    RULES_SIZE,
+    SCHEDULE,
+    SEED,
+    SHARES_SIZE,
+    SHORTFALL,
+    SUBMIT_DELAY,
+    SUBMIT_DELAY_BARS,
+    TOUCH,
+    TOUCH_AHEAD,
+    TOUCH_PROBABILITY,
+    VALUATION,
+    VOLUME_BASIS,
+)
+
+
+def rules_of(config: BacktestConfig, keep_history: bool) -> NDArray[np.int64]:
+    """The rules; what depends on the strategy is still 0."""
+    rules = np.zeros(RULES_SIZE, np.int64)
+    rules[MARKET_FILL] = config.fills.market
+    rules[PATH] = config.fills.path
+    rules[SCHEDULE] = config.fills.schedule
+    rules[TOUCH] = config.fills.touch.rule
+    rules[VOLUME_BASIS] = volume_basis(config)
+    rules[QUOTE] = config.fills.quote
+    rules[ACCOUNT] = config.account.rule
+    rules[SHORTFALL] = config.account.shortfall
+    rules[MARK_SOURCE] = config.account.mark
+    rules[ADMISSION] = config.orders.admission
+    rules[BATCH_ORDER] = config.orders.batch_order
+    rules[VALUATION] = config.orders.valuation
+    rules[POST_ONLY] = config.orders.post_only
+    submit, cancel = config.orders.latency.submit, config.orders.latency.cancel
+    if isinstance(submit, int):
+        rules[SUBMIT_DELAY_BARS] = submit
+    elif submit is not None:
+        rules[SUBMIT_DELAY] = duration_ns(submit)
+    if cancel is not None:
+        rules[CANCEL_DELAY] = duration_ns(cancel)
+    rules[END_OF_DATA] = config.end.symbol
+    rules[END_OF_RUN] = config.end.run
+    rules[KEEP_HISTORY] = keep_history
+    rules[SEED] = config.run.seed
+    return rules
+
+
+def volume_basis(config: BacktestConfig) -> VolumeBasis:
+    """Whose volume limits fills."""
+    participation = config.fills.participation
+    return VolumeBasis.NONE if participation is None else VolumeBasis[participation.basis.upper()]
+
+
+def shares_of(config: BacktestConfig) -> NDArray[np.float64]:
+    """The parameters of the fill rules; a queue loses a bar's whole volume where nothing says which share."""
+    participation, touch = config.fills.participation, config.fills.touch
+    share = np.zeros(SHARES_SIZE)
+    share[PARTICIPATION] = participation.share if participation else 1.0
+    share[TOUCH_PROBABILITY] = getattr(touch, "probability", 0.0)
+    share[TOUCH_AHEAD] = getattr(touch, "ahead", 0.0)
+    return share
+
+
+def money_of(config: BacktestConfig) -> NDArray[np.float64]:
+    """The amounts of the account before the run."""
+    money = np.zeros(MONEY_SIZE)
+    money[INITIAL_CASH] = config.account.cash
+    money[MARGIN_RATE] = config.account.initial_margin_rate
+    return money

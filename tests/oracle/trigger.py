@@ -1,0 +1,175 @@
+"""When an order is next activated, triggered or filled on a bar (matching.md, fills.md)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cases import Bar
+from outcome import AFTER_CLOSE, CLOSE, OPEN, ZERO, Moment, Order
+
+from .path import (
+    Course,
+    begins_on,
+    count_near,
+    is_eligible_at_close,
+    is_eligible_at_open,
+    is_past_delay,
+    reach,
+    reach_trail,
+)
+from .sizing import direction
+from .world import World, number, reaches
+
+BITS = 2**64 - 1
+
+
+def moment(world: World, order: Order, course: Course) -> Moment | None:
+    """None if nothing happens to the order on this course."""
+    bar = course.bar
+    if bar.halted or order.left == 0:
+        return None
+    if order.tif in ("OPG", "CLS"):
+        return auction(world, order, course)
+    if order.is_market:
+        return market(world, order, course)
+    if not (begins_on(order, bar) or is_eligible_at_open(world, order, bar)):
+        return None
+    after = order.since[1] if order.since is not None and begins_on(order, bar) else None
+    if not order.is_active:
+        assert order.activation is not None
+        return reach(world, order, order.activation, -order.side, course, after)
+    if order.trigger == "trail" and not order.is_triggered:
+        return reach_trail(world, order, course, after)
+    if order.trigger != "none" and not order.is_triggered:
+        assert order.stop is not None
+        return reach(world, order, order.stop, order.side if order.trigger == "stop" else -order.side, course, after)
+    return None if order.idle_on is bar else limit(world, order, course, after)
+
+
+# -------------------------------------------------------------------------------------------------------- without limit
+
+
+def market(world: World, order: Order, course: Course) -> Moment | None:
+    """By the market rule of the run."""
+    bar, rule = course.bar, world.config["fills"]["market"]
+    if order.idle_on is bar:
+        return None
+    if order.trigger != "none" and order.since is not None and begins_on(order, bar) and course.has(order.since[1].leg):
+        return order.since[1]  # what its parent's fill has added to a triggered child
+    if rule == "next_open":
+        is_due = course.has(OPEN) and is_eligible_at_open(world, order, bar)
+        return Moment(OPEN, ZERO, quoted(world, order, bar, OPEN)) if is_due else None
+    if rule == "next_vwap":
+        assert bar.vwap is not None
+        is_due = course.has(CLOSE) and is_eligible_at_open(world, order, bar)
+        return Moment(CLOSE, ZERO, number(bar.vwap)) if is_due else None
+    if course.has(AFTER_CLOSE):
+        is_due = order.eligible_from <= world.now and is_past_delay(world, order, bar)
+        return Moment(AFTER_CLOSE, ZERO, quoted(world, order, bar, AFTER_CLOSE)) if is_due else None
+    is_due = course.has(CLOSE) and is_eligible_at_close(world, order, bar)
+    return Moment(CLOSE, ZERO, quoted(world, order, bar, CLOSE)) if is_due else None
+
+
+def auction(world: World, order: Order, course: Course) -> Moment | None:
+    """An order for the open or the close of a session."""
+    bar = course.bar
+    if order.idle_on is bar or not is_auction(world, order, bar):
+        return None
+    leg = OPEN if order.tif == "OPG" else CLOSE
+    if not course.has(leg):
+        return None
+    price = number(bar.open if leg == OPEN else bar.close)
+    if order.limit is None:
+        return Moment(leg, ZERO, quoted(world, order, bar, leg))
+    count_near(world, order, price, order.limit)
+    if not reaches(-order.side, price, order.limit):
+        return None
+    return Moment(leg, ZERO, price, order.limit, "touch" if price == order.limit else "gap")
+
+
+def is_auction(world: World, order: Order, bar: Bar) -> bool:
+    """The bar begins or ends a session, as the order asks for, and the order is eligible then."""
+    session = world.session(bar)
+    if order.tif == "OPG":
+        return bar is session[0] and is_eligible_at_open(world, order, bar)
+    return order.tif == "CLS" and bar is session[-1] and is_eligible_at_close(world, order, bar)
+
+
+def quoted(world: World, order: Order, bar: Bar, leg: int) -> Decimal:
+    """The price of a market order: the bar's, or what `fills.quote` makes of it."""
+    last = number(bar.open if leg == OPEN else bar.close)
+    rule = world.config["fills"]["quote"]
+    if rule == "last" or order.trigger != "none":
+        return last
+    bid, ask = (bar.open_bid, bar.open_ask) if leg == OPEN else (bar.bid, bar.ask)
+    assert bid is not None
+    assert ask is not None
+    if rule == "mid":
+        return (number(bid) + number(ask)) / 2
+    return number(ask) if direction(world, order, last) > 0 else number(bid)
+
+
+# ----------------------------------------------------------------------------------------------------------- with limit
+
+
+def limit(world: World, order: Order, course: Course, after: Moment | None) -> Moment | None:
+    """When the limit fills, under the rule for touches where the order has rested."""
+    assert order.limit is not None
+    bar = course.bar
+    found = reach(world, order, order.limit, -order.side, course, after)
+    if order.tif in ("IOC", "FOK"):
+        return found if found is not None and is_first_meeting(world, order, bar, found) else None
+    if found is None or found.price != order.limit or not is_mere_touch(course, order, found):
+        return found
+    if is_first_meeting(world, order, bar, found) or found == after or is_same(found, after):
+        return found
+    if touch_fills(world, order, bar):
+        return found
+    return reach(world, order, order.limit, -order.side, course, after, beyond=True)
+
+
+def is_same(found: Moment, after: Moment | None) -> bool:
+    return after is not None and (found.leg, found.progress) == (after.leg, after.progress)
+
+
+def is_mere_touch(course: Course, order: Order, found: Moment) -> bool:
+    """The leg on which it is reached ends at the limit; at an open: the open is the limit."""
+    if found.leg == OPEN:
+        return True
+    return 0 < found.leg <= len(course.legs) and course.legs[found.leg - 1].end == order.limit
+
+
+def is_first_meeting(world: World, order: Order, bar: Bar, found: Moment) -> bool:
+    """The open of the first bar at which it is eligible; of a child, the moment at which it was accepted."""
+    if order.first_bar != world.number_of[bar]:
+        return False
+    if begins_on(order, bar):
+        return order.since is not None and is_same(found, order.since[1])
+    return found.leg == OPEN
+
+
+def touch_fills(world: World, order: Order, bar: Bar) -> bool:
+    """Whether a mere touch fills the rested order on this bar."""
+    rule = world.config["fills"]["touch"]
+    if rule["kind"] == "probability":
+        return bool(draw(world, order, bar) < rule["probability"])
+    if rule["kind"] == "queue":
+        if order.ahead_on is not bar:
+            participation = world.config["fills"]["participation"] or {}
+            order.ahead -= number(participation.get("share", 1.0)) * number(bar.volume)
+            order.ahead_on = bar
+        return order.ahead <= 0
+    return bool(rule["kind"] == "always")
+
+
+def draw(world: World, order: Order, bar: Bar) -> float:
+    seed = int(world.config["run"]["seed"])
+    bits = splitmix64(splitmix64(seed) ^ splitmix64((order.id * 2**32 + world.row_of[bar]) & BITS))
+    return (bits >> 11) / 2**53
+
+
+def splitmix64(x: int) -> int:
+    x = (x + 0x9E3779B97F4A7C15) & BITS
+    z = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & BITS
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & BITS
+    return z ^ (z >> 31)
