@@ -12,7 +12,7 @@ from cases import random_case
 from ml4t.backtest._jit import IS_COMPILED
 from observation import observe
 
-CASES = 160
+CASES = 60
 SCRIPT = str(Path(fresh_process.__file__))
 
 MODES = {

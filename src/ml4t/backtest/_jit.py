@@ -189,25 +189,6 @@ def link_units() -> None:
         llvmlite.binding.add_symbol(symbol, address)
 
 
-def is_cold() -> bool:
-    """Whether most units are still to be compiled."""
-    missing = [unit for _, unit, _ in _units if not Path(unit._cache._cache_file._index_path).exists()]
-    return len(missing) > len(_units) // 2
-
-
-def compile_claimed(entries: list[tuple[Any, ...]], claims: Path) -> None:
-    """The cache has every unit and entry point that no other process has claimed in this folder; nothing here can be called."""
-    for symbol, _, _ in _units:
-        llvmlite.binding.add_symbol(symbol, 1)  # an address that nobody jumps to
-    work = [(unit, arguments) for _, unit, arguments in _units] + [(unit, arguments) for unit, *arguments in entries]
-    for place, (unit, arguments) in reversed(list(enumerate(work))):  # the largest come last
-        try:
-            (claims / str(place)).touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        unit.compile(tuple(arguments))
-
-
 def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
     """The compiled function without Numba's dispatcher (0.06 instead of 0.5 µs a call). It converts arguments without checking."""
     if not IS_COMPILED:

@@ -1,19 +1,13 @@
 """The functions that Python calls, bound once per process. Each takes a handle's key."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from numba import types
 
 from ml4t.backtest import allocation  # noqa: F401  the layout of the state must be known before anything is compiled
-from ml4t.backtest._jit import IS_COMPILED, bind, borrow, compile_claimed, entry, is_cold
+from ml4t.backtest._jit import bind, borrow, entry
 from ml4t.backtest.kernel import indicator
 from ml4t.backtest.kernel.clock import merge, push_timer
 from ml4t.backtest.kernel.request import change_order, link_orders, place, withdraw_order
@@ -122,7 +116,6 @@ def excursion_entry(
 
 _INT, _FLOAT = types.intp, types.float64
 _INTS, _SHORTS, _FLOATS = (types.Array(dtype, 1, "C") for dtype in (types.int64, types.int32, types.float64))
-MOST_PROCESSES = 8  # more would wait for the longest unit
 ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "advance": (advance_entry, _INT),
     "submit": (submit_entry, *[_INT] * 4, *[_FLOAT] * 3, *[_INT] * 6),
@@ -139,26 +132,9 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
 """Name → function and the types of its arguments."""
 
 
-def fill_cache(claims: str) -> None:
-    """What no other process has claimed in the folder `claims` is compiled."""
-    compile_claimed(list(ENTRY_POINTS.values()), Path(claims))
-
-
-def fill_cache_together() -> None:
-    """Everything is compiled, by as many processes as there are processors: the compiler itself uses one."""
-    with TemporaryDirectory() as claims:
-        script = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import fill_cache; fill_cache({claims!r})"
-        with ExitStack() as stack:
-            for _ in range(min(os.cpu_count() or 1, MOST_PROCESSES)):
-                process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)  # noqa: S603  our own code
-                stack.enter_context(process)
-
-
 @cache
 def entry_point(name: str) -> Callable[..., Any]:
     """The entry point of this name, compiled or loaded when it is first asked for."""
-    if IS_COMPILED and is_cold():
-        fill_cache_together()  # should one of them fail, what it leaves is compiled here
     function, *arguments = ENTRY_POINTS[name]
     return bind(function, *arguments)
 
