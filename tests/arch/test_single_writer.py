@@ -16,7 +16,6 @@ INPUT = {
         "bars",
         "finer",
         "conditions",
-        "ticket",
         "columns",
         "share",
         "timeline",
@@ -25,6 +24,7 @@ INPUT = {
         "instruments",
         "costs",
         "tiers",
+        "names",
     ),
 }
 
@@ -43,6 +43,9 @@ OWNERS: dict[str, str] = {
     "timers": "kernel/clock.py",
     "history": "kernel/step.py",
     "due": "kernel/step.py",
+    "ticket": "kernel/exit.py",  # and the broker's desk, between calls
+    "memories": "kernel/memory.py",
+    "records": "kernel/decision.py",
     "needs": "kernel/room.py",
     "batch": "kernel/request.py kernel/admission.py",  # the new orders of a decision: appended, then sorted and emptied
     # What the matcher knows of a symbol. The mark has two sources: a close, and a fill.
@@ -70,6 +73,8 @@ OWNERS: dict[str, str] = {
     **{f"clock.{n}": "kernel/orders.py kernel/terms.py" for n in ("UNASSIGNED", "TRAILING", "COUNTED")},
     **{f"clock.{n}": "kernel/orders.py kernel/group.py" for n in ("LINKED", "FOLLOWING")},
     **{f"clock.{n}": "kernel/cost.py" for n in ("FAULT", "FAULT_ORDER", "FAULT_TIME")},
+    "clock.MEMORIES": "kernel/memory.py",
+    **{f"clock.{n}": "kernel/decision.py" for n in ("RECORDS", "AWAITS", "MISTAKE", "MISTAKE_NAME", "MISTAKE_SYMBOL")},
     "clock.SPILLED": "kernel/group.py kernel/match.py",
     "clock.BATCH": "kernel/request.py kernel/admission.py",
     "clock.TIMERS": "kernel/clock.py",
@@ -84,11 +89,13 @@ OUTSIDE_THE_KERNEL = {
     ("lower/state.py", "lower", "lots.next"),
     ("allocation.py", "grow", "*"),  # the same tables with more room ...
     ("allocation.py", "grow", "clock.*"),  # ... whose new cells are free
+    ("allocation.py", "grow", "clock.MEMORIES"),  # ... or empty
     ("engine.py", "__init__", "rules.WARMUP"),  # rules that depend on the strategy
     ("engine.py", "__init__", "rules.WAKE_ON_BAR"),
     ("engine.py", "__init__", "rules.*"),  # the addresses of the user's models
     ("engine.py", "_start", "needs"),  # room for the schedules of on_start
     ("engine.py", "_start", "due"),
+    ("market_data.py", "_remembered", "needs"),  # room for what an indicator remembers
     ("desk.py", "_write", "ticket"),  # rare terms, as arguments of the next request
 }
 

@@ -21,6 +21,7 @@ from fresh_process import python
 from ml4t.backtest._jit import IS_COMPILED, Handle, bind, borrow
 from ml4t.backtest.allocation import allocate, frozen, prototype
 from ml4t.backtest.enums import PathRule, Schedule
+from ml4t.backtest.inputs import Bars, Costs, FinerBars, Instruments, Tiers
 from ml4t.backtest.kernel import clock, cost, indicator, match, rounding, trigger
 from ml4t.backtest.tables import (
     CLOCK_SIZE,
@@ -33,14 +34,9 @@ from ml4t.backtest.tables import (
     SCHEDULE,
     TIMERS,
     Agenda,
-    Bars,
-    Costs,
-    FinerBars,
-    Instruments,
     Orders,
     Progress,
     State,
-    Tiers,
     Timers,
 )
 

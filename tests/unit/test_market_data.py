@@ -244,19 +244,22 @@ def test_history_is_the_past_as_a_frame() -> None:
 
 
 def test_further_columns() -> None:
-    """`rsi` has a method; `count` is a method of the view already, so its column is read by name; flags are 0 and 1."""
-    columns = {"rsi": [1.0, None, 3.0], "count": [7.0, 8.0, 9.0], "up": [True, False, True], "note": ["a", "b", "c"]}
+    """`heat` has a method; `count` is a method of the view already, which is said, and read by name; flags are 0 and 1."""
+    columns = {"heat": [1.0, None, 3.0], "count": [7.0, 8.0, 9.0], "up": [True, False, True], "note": ["a", "b", "c"]}
     data = minute_bars(3).with_columns(**{name: pl.Series(values) for name, values in columns.items()})
 
     def look(s: Strategy) -> Any:
-        return s.data.rsi("A"), s.data.value("A", "count"), s.data.count("A"), s.data.up("A", 3).tolist()
+        return s.data.heat("A"), s.data.value("A", "count"), s.data.count("A"), s.data.up("A", 3).tolist()
 
-    first, second, third = seen(look, data)
+    with pytest.warns(
+        UserWarning, match=r"'count' is hidden by `data.count`: read it with data.value\(symbol, 'count'\)"
+    ):
+        first, second, third = seen(look, data)
     assert first == (1.0, 7.0, 1, [1.0])
     assert np.isnan(second[0])
     assert third == (3.0, 9.0, 3, [1.0, 0.0, 1.0])
     with pytest.raises(UnknownFieldError, match="no column 'note'"):
-        seen(lambda s: s.data.note("A"), data)
+        seen(lambda s: s.data.note("A"), data.drop("count"))
 
 
 # ----------------------------------------------------------------------------------------------- signals and other streams

@@ -51,6 +51,7 @@ def kernel_sources() -> list[Path]:
     return [
         PACKAGE / "_jit.py",
         PACKAGE / "enums.py",
+        PACKAGE / "inputs.py",
         PACKAGE / "tables.py",
         PACKAGE / "allocation.py",
         *sorted((PACKAGE / "kernel").glob("*.py")),
@@ -137,26 +138,26 @@ def _cached(f: Callable[..., Any], **options: bool) -> Any:
     return dispatcher
 
 
-def function(result: Any, *arguments: Any) -> Callable[[F], F]:
-    """Compile f(state, ...) as a unit of its own, cached on disk, for compiled code to call; argument types follow the state."""
+def function(result: Any, *arguments: Any, cold: bool = True) -> Callable[[F], F]:
+    """Compile f(state, ...) as a unit of its own, cached on disk, for compiled code to call; argument types follow the state.
+
+    `cold`: its calls lie outside the straight line of code that every bar runs through (ADR 0019).
+    """
 
     def decorate(f: F) -> F:
         if not IS_COMPILED:
             return f
         symbol = f"ml4t_backtest_{DIGEST}_{f.__module__.rpartition('.')[2]}_{f.__name__}"
         _units.append((symbol, _cached(f, no_cpython_wrapper=True), (_STATE, *arguments)))
-        return cast("F", _Unit(symbol, result(_STATE, *arguments)))
+        return cast("F", _Unit(symbol, result(_STATE, *arguments), cold))
 
     return decorate
 
 
 class _Unit:
-    """What the name of a unit stands for in compiled code: a symbol to call.
+    """What the name of a unit stands for in compiled code: a symbol to call."""
 
-    The callee is marked as cold, so that its calls lie outside the straight line of code that every bar runs through.
-    """
-
-    def __init__(self, symbol: str, result: Any) -> None:
+    def __init__(self, symbol: str, result: Any, cold: bool) -> None:
         self.type = types.Function(make_concrete_template(symbol, symbol, [result]))
 
         @lower_builtin(symbol, *result.args)
@@ -166,7 +167,8 @@ class _Unit:
                 [context.get_value_type(argument) for argument in sig.args],
             )
             unit = cgutils.get_or_insert_function(builder.module, kind, symbol)
-            unit.attributes.add("cold")
+            if cold:
+                unit.attributes.add("cold")
             returned = builder.call(unit, args)
             return context.get_dummy_value() if sig.return_type == VOID else returned
 

@@ -7,24 +7,30 @@ from typing import Any, TypeVar, get_type_hints
 import numpy as np
 
 from ml4t.backtest._jit import Handle, define_state
+from ml4t.backtest.inputs import (
+    I8,
+    Bars,
+    Conditions,
+    Costs,
+    FinerBars,
+    Information,
+    Instruments,
+    Names,
+    Streams,
+    Tiers,
+    Timeline,
+)
 from ml4t.backtest.tables import (
     BOOK_ROOM,
     FREE_CELL,
     FREE_LOT,
     GROWABLE,
-    I8,
     LOT_ROOM,
-    Bars,
-    Conditions,
-    Costs,
-    FinerBars,
+    MEMORIES,
+    MEMORY_ROOM,
     History,
-    Information,
-    Instruments,
+    Memories,
     State,
-    Streams,
-    Tiers,
-    Timeline,
 )
 
 G = TypeVar("G")
@@ -72,6 +78,9 @@ def grow(handle: Handle) -> None:
         need = int(state.needs[room])
         if 2 * need > capacity:
             changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need)) for name in group})
+            if room == MEMORY_ROOM:  # cells lie elsewhere in a larger one; what is forgotten is made anew
+                changes["memories"] = allocate(Memories, 4 * capacity)
+                state.clock[MEMORIES] = 0
             if room == BOOK_ROOM:
                 link_free(state.clock, FREE_CELL, changes["links"].after, capacity)
             if room == LOT_ROOM:
@@ -89,7 +98,7 @@ def link_free(clock: I8, head: int, following: I8, first: int) -> None:
 
 def prototype() -> State:
     """A state with one entry a table, read-only where it is input: fixes the types that the kernel is compiled for."""
-    inputs = (Bars, FinerBars, Conditions, Timeline, Information, Streams, Instruments, Costs, Tiers)
+    inputs = (Bars, FinerBars, Conditions, Timeline, Information, Streams, Instruments, Costs, Tiers, Names)
     groups: dict[str, Any] = {}
     for name, hint in get_type_hints(State, include_extras=True).items():
         if hasattr(hint, "__metadata__"):

@@ -201,7 +201,7 @@ class Broker:
             return []
         basis = "average" if exits.basis == "fill" else exits.basis
         side = BUY if held > 0.0 else SELL
-        rings = list(legs(exits, side, Reference(state, symbol, number), basis))
+        rings = list(legs(exits, side, Reference(self.handle, symbol, number), basis))
         for order in self.orders(symbol):
             waits = order.parent is not None and not order.parent.filled_quantity
             if order.origin in EXIT_ORIGINS and not waits and order.is_live:

@@ -156,7 +156,7 @@ class Desk:
         if order.sizing != OF_PARENT and _only_closes(held, side * order.quantity):
             return
         try:
-            rings = list(legs(exits, side, Reference(self.handle.state, order.symbol, symbol, symbol), exits.basis))
+            rings = list(legs(exits, side, Reference(self.handle, order.symbol, symbol, symbol), exits.basis))
         except OrderError:
             self.ask("cancel", number)
             raise
@@ -205,9 +205,9 @@ class Desk:
 
     def _reference(self, symbol: str, number: int, parent: Order | None) -> Reference:
         if parent is None:
-            return Reference(self.handle.state, symbol, number)
+            return Reference(self.handle, symbol, number)
         is_new = parent.submitted_ns == self.handle.state.clock[NOW]
-        return Reference(self.handle.state, symbol, number, self.numbers[parent.symbol], signal=is_new)
+        return Reference(self.handle, symbol, number, self.numbers[parent.symbol], signal=is_new)
 
 
 def _only_closes(held: float, quantity: float) -> bool:

@@ -206,6 +206,28 @@ class Fault(IntEnum):
     UNKNOWN_MARKET = 4
 
 
+class Mistake(IntEnum):
+    """What a compiled strategy asked for in vain, which ends the run. 1 to 8 are answers of `kernel.request`, negated."""
+
+    NONE = 0
+    TOO_MANY_ORDERS = 1
+    NO_PRICE_YET = 3
+    NOT_LIVE = 4
+    NOT_ABOVE_FILLED = 5
+    NO_SUCH_PRICE = 6
+    NO_DIRECTION = 7
+    GROUP_TOO_LARGE = 8
+    UNKNOWN_NAME = 9
+    BAD_SIZE = 10
+    BAD_PRICE = 11
+    BAD_TARGET = 12
+    BAD_RATE = 13
+    BAD_COUNT = 14
+    ONLY_CLOSES = 15
+    NO_ORDER = 16
+    TOO_MANY_RECORDS = 17
+
+
 class MarketFill(IntEnum):
     """Where a market order fills. SAME_CLOSE is leaky: the decision has already seen the close it trades at."""
 

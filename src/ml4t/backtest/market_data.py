@@ -1,5 +1,6 @@
 """The market as it is known now: views that end at this instant."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,15 +9,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml4t.backtest._jit import Handle
+from ml4t.backtest.allocation import grow
 from ml4t.backtest.errors import LookAheadError, UnknownFieldError, nearest
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.kernel.entry import entry_point
+from ml4t.backtest.kernel.indicator import MAX, MEAN, MIN, RANK, SLOPE, STD, WEIGHTED_MEAN
+from ml4t.backtest.kernel.memory import EMA, RSI
 from ml4t.backtest.lookup import Fields, Symbols
 from ml4t.backtest.lower import PRICES
-from ml4t.backtest.tables import State
-from ml4t.backtest.true_range import average_true_range
+from ml4t.backtest.tables import MEMORIES, MEMORY_ROOM, State
 
-MEAN, STD, MIN, MAX = range(4)
+NAN = float("nan")
 Window = NDArray[np.float64]
 
 
@@ -30,6 +33,14 @@ class Bar(NamedTuple):
     low: float
     close: float
     volume: float
+
+
+class Regression(NamedTuple):
+    """A least-squares line: value of `symbol` = intercept + slope · value of `on`; `deviation` is that of the residuals (n − 2)."""
+
+    slope: float
+    intercept: float
+    deviation: float
 
 
 def checked_count(count: Any) -> int:
@@ -74,10 +85,15 @@ class MarketData:
         self._value: Window = np.frombuffer(memoryview(state.history.value).toreadonly(), np.float64)  # type: ignore[arg-type]
         self._begin: list[int] = state.history.begin.tolist()
         self._known = memoryview(state.history.known)  # type: ignore[arg-type]
-        self._memories: dict[tuple[int, int, int], Window] = {}
         self._window = entry_point("window")
+        self._recursive = entry_point("recursive")
         for name in names:
-            if name.isidentifier() and not hasattr(type(self), name):
+            if hasattr(type(self), name):
+                warnings.warn(
+                    f"The column {name!r} is hidden by `data.{name}`: read it with data.value(symbol, {name!r}), or rename it.",
+                    stacklevel=4,
+                )
+            elif name.isidentifier():
                 setattr(self, name, self._reader(name))
 
     def _reader(self, field: str) -> Callable[..., Any]:
@@ -156,16 +172,32 @@ class MarketData:
         prices = (float(column[row]) for column in (b.open, b.high, b.low, b.close, b.volume))
         return Bar(int(b.start[row]), int(b.end[row]), *prices)
 
-    def _reduced(self, what: int, symbol: str, count: int, field: str) -> float:
-        n = checked_count(count)
+    # ------------------------------------------------------------------------------------------------------ indicators
+    def _span(self, symbol: str, field: str, least: int) -> tuple[int, int] | None:
+        """Places of the series' first value and past its last in the flat history; None where fewer than `least` are known."""
         if field == "close":
             number = self._numbers[symbol]
             offset, begin, known = 3 * len(self._bars.end), self._begin[number], self._known[number]
         else:
             offset, begin, known, _ = self._place(symbol, field, "bars")
-        if known - begin < n:
-            return float("nan")
-        return float(self._window(self._handle.key, what, offset, known - n, known))
+        return None if known - begin < least else (offset + begin, offset + known)
+
+    def _reduced(self, what: int, symbol: str, count: int, field: str) -> float:
+        n = checked_count(count)
+        span = self._span(symbol, field, n)
+        return NAN if span is None else float(self._window(self._handle.key, what, span[1] - n, span[1]))
+
+    def _remembered(self, what: int, symbol: str, count: int, field: str, least: int) -> float:
+        n = checked_count(count)
+        span = self._span(symbol, field, least)
+        if span is None:
+            return NAN
+        state: State = self._handle.state
+        if 2 * (state.clock[MEMORIES] + 1) > len(state.memories.key):
+            state.needs[:] = 0
+            state.needs[MEMORY_ROOM] = len(state.memories.key)
+            grow(self._handle)
+        return float(self._recursive(self._handle.key, what, *span, n))
 
     def mean(self, symbol: str, count: int, field: str = "close") -> float:
         """The mean of the last `count` values, NaN while fewer are known."""
@@ -183,24 +215,52 @@ class MarketData:
         """The largest of the last `count` values, NaN while fewer are known."""
         return self._reduced(MAX, symbol, count, field)
 
+    def wma(self, symbol: str, count: int, field: str = "close") -> float:
+        """The mean of the last `count` values with weights 1 (oldest) to `count` (newest), NaN while fewer are known."""
+        return self._reduced(WEIGHTED_MEAN, symbol, count, field)
+
+    def rank(self, symbol: str, count: int, field: str = "close") -> float:
+        """The average rank of the newest of the last `count` values, as a fraction: 1 for the largest, 1 / count for the smallest."""
+        return self._reduced(RANK, symbol, count, field)
+
+    def slope(self, symbol: str, count: int, field: str = "close") -> float:
+        """The slope of the least-squares line through the last `count` values, change a bar; NaN while fewer are known."""
+        return self._reduced(SLOPE, symbol, count, field)
+
     def ema(self, symbol: str, count: int, field: str = "close") -> float:
         """The exponential mean with weight 2 / (count + 1), started at the first value; NaN while fewer than `count` are known.
 
         Each call continues where the last one for the same series stopped.
         """
-        n = checked_count(count)
-        offset, begin, known, series = self._place(symbol, field, "bars")
-        if known - begin < n:
-            return float("nan")
-        key = (offset, series, n)
-        memory = self._memories.get(key)
-        if memory is None:
-            memory = self._memories[key] = np.array([0.0, 0.0, float(offset + begin)])
-        return float(entry_point("ema")(self._handle.key, offset, known, n, memory))
+        return self._remembered(EMA, symbol, count, field, checked_count(count))
+
+    def rsi(self, symbol: str, count: int = 14, field: str = "close") -> float:
+        """Wilder's relative strength index, 0 to 100, 50 where nothing moved; NaN before count + 1 values.
+
+        Gains and losses start as means of the first `count` changes; each further change weighs 1 / count.
+        Source: J. Welles Wilder, New Concepts in Technical Trading Systems (1978), ch. 6.
+        """
+        return self._remembered(RSI, symbol, count, field, checked_count(count) + 1)
 
     def atr(self, symbol: str, count: int = 14) -> float:
-        """The average true range: the arithmetic mean of the last `count` true ranges, in price; NaN before count + 1 bars."""
-        return average_true_range(self._handle.state, self._numbers[symbol], checked_count(count))
+        """The average true range: the arithmetic mean of the last `count` true ranges, in price; NaN before count + 1 bars.
+
+        A true range is max(high, close before) − min(low, close before). Wilder's smoothing (New Concepts in Technical Trading Systems,
+        1978, ch. 3), which remembers every bar since the first, is replaced by a plain mean: it depends on count + 1 bars and nothing else.
+        """
+        return float(entry_point("range")(self._handle.key, self._numbers[symbol], checked_count(count)))
+
+    def regression(self, symbol: str, on: str, count: int, field: str = "close") -> Regression:
+        """The least-squares line of the last `count` values of `symbol` on the last `count` of `on`; NaN while fewer are known.
+
+        Values are paired from the newest backwards: both symbols should have bars at the same instants.
+        """
+        n = checked_count(count)
+        y, x = self._span(symbol, field, n), self._span(on, field, n)
+        if y is None or x is None:
+            return Regression(NAN, NAN, NAN)
+        fit = entry_point("regression")
+        return Regression(*(float(fit(self._handle.key, y[1] - n, x[1] - n, n, part)) for part in range(3)))
 
     def history(self, symbol: str, count: int | None = None) -> pl.DataFrame:
         """The known bars of a symbol, or the last `count`, as a frame: timestamp (the bar's end) and every column."""

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from ml4t.backtest._jit import Handle
 from ml4t.backtest.enums import Basis, Ratchet
 from ml4t.backtest.errors import OrderError, nearest
+from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.number import NAN, PLAIN, counted, finite, positive
 from ml4t.backtest.tables import State
-from ml4t.backtest.true_range import average_true_range
 
 REFERENCES = ("last", "signal", "fill", "average", "stop")
 LATER = {
@@ -154,13 +155,14 @@ NOWHERE = Placed()
 class Reference:
     """What the prices of one order are measured from, as it is now."""
 
-    __slots__ = ("_number", "_parent", "_signal", "_state", "symbol")
+    __slots__ = ("_key", "_number", "_parent", "_signal", "_state", "symbol")
 
     def __init__(
-        self, state: State, symbol: str, number: int, parent: int | None = None, *, signal: bool = True
+        self, handle: Handle, symbol: str, number: int, parent: int | None = None, *, signal: bool = True
     ) -> None:
         """`parent`: the parent's symbol, None without parent. `signal`: whether the parent is of this decision."""
-        self._state = state
+        self._key = handle.key
+        self._state: State = handle.state
         self.symbol = symbol
         self._number = number
         self._parent = parent
@@ -168,7 +170,7 @@ class Reference:
 
     def range_of(self, what: str, atr: Atr) -> float:
         """The distance in price. Raises OrderError where there are too few bars."""
-        value = average_true_range(self._state, self._number, int(atr.count))
+        value = float(entry_point("range")(self._key, self._number, int(atr.count)))
         if math.isnan(value):
             known = int(self._state.history.known[self._number] - self._state.history.begin[self._number])
             raise OrderError(

@@ -2,88 +2,37 @@
 
 Letters: K instants, N execution bars, M information rows, A symbols, S position slots (= A when netting), C currencies, Q series
 ((stream, symbol) pairs), T commission tiers. Growable tables: B book cells, Z closed orders, I order ids, F fills, E events, J journal
-entries, R trades, L lots, W timers. Times are UTC nanoseconds; prices per unit; values and cash in account currency.
+entries, R trades, L lots, W timers, M memories, V records; H names. Times are UTC nanoseconds; prices per unit; values and cash in
+account currency.
 """
 
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-F8 = Annotated[NDArray[np.float64], "f8"]
-I8 = Annotated[NDArray[np.int64], "i8"]
-I4 = Annotated[NDArray[np.int32], "i4"]
-I1 = Annotated[NDArray[np.int8], "i1"]
+from ml4t.backtest.inputs import (
+    F8,
+    I1,
+    I4,
+    I8,
+    Bars,
+    Conditions,
+    Costs,
+    FinerBars,
+    Information,
+    Instruments,
+    Names,
+    Streams,
+    Tiers,
+    Timeline,
+)
 
 NONE = -1
 NEVER = np.iinfo(np.int64).max
 UNSET = np.iinfo(np.int64).min
 
 
-# ---------------------------------------------------------------------------------------------------- input, read-only
-class Bars(NamedTuple):
-    """Execution bars, sorted by (end, symbol)."""
-
-    symbol: I4  # [N] index into the universe
-    start: I8  # [N]
-    end: I8  # [N]
-    session_close: I8  # [N]
-    open: F8  # [N]
-    high: F8  # [N]
-    low: F8  # [N]
-    close: F8  # [N]
-    volume: F8  # [N] units
-    ordinal: I4  # [N] number of the bar among its symbol's bars, from 0
-    session_edge: I1  # [N] 1: first bar of its symbol's session, 2: last, 3: both
-
-
-class FinerBars(NamedTuple):
-    """Finer bars inside execution bars, in order of (bar, time)."""
-
-    first: I8  # [N + 1] those of row r are first[r]:first[r + 1]; [0] where there are none at all
-    open: F8
-    high: F8
-    low: F8
-    close: F8
-
-
-class Conditions(NamedTuple):
-    """What was known of a symbol before each of its bars. [N] where a rule of the run needs it, else [0]."""
-
-    volatility: F8  # [N] daily, standard deviation of log returns
-    average_volume: F8  # [N] units a day
-    allowance_volume: F8  # [N] units, of which `fills.participation.share` may be filled
-    month: I4  # [N] number of the calendar month of the bar's session
-
-
-class Timeline(NamedTuple):
-    """The instants known before the run, and what happens at each. Rows of instant k are first[k]:first[k + 1]."""
-
-    time: I8  # [K] increasing
-    end_first: I4  # [K + 1] into Bars
-    start_first: I4  # [K + 1] into start_row
-    start_row: I4  # [N] rows of Bars sorted by (start, symbol)
-    information_first: I4  # [K + 1] into Information
-
-
-class Information(NamedTuple):
-    """Rows of all information streams, sorted by (arrival, stream, row)."""
-
-    stream: I4  # [M] 1, 2, ... (stream 0 are the execution bars)
-    row: I8  # [M] row within its stream
-    series: I4  # [M]
-
-
-class Streams(NamedTuple):
-    """Where the columns of a stream lie in the flat arrays of History. One entry a stream."""
-
-    columns: I8  # number of columns; stream 0: only those after volume
-    rows: I8
-    source_first: I8  # column c of the stream is source[source_first + c * rows:][:rows]
-    value_first: I8  # column c of the stream is value[value_first + c * rows:][:rows]
-    wakes: I1  # 1: a row of this stream is a decision
-
-
+# -------------------------------------------------------------------------------------------------------- what is known
 class History(NamedTuple):
     """What a strategy may see: symbol-major columns, filled as time passes, 0 beyond now."""
 
@@ -92,50 +41,6 @@ class History(NamedTuple):
     begin: I8  # [Q] first row of the series
     known: I8  # [Q] one past the last known row of the series
     latest: F8  # [columns of the bars * A] last known value of column c of symbol a at c * A + a, NaN before the first
-
-
-class Instruments(NamedTuple):
-    """Terms of trade, one entry a symbol."""
-
-    lot_size: F8  # [A] units, 0: any quantity
-    tick_size: F8  # [A] price, 0: any price
-    multiplier: F8  # [A] value of one unit at price 1
-    currency: I4  # [A] index into cash
-    final_row: I8  # [A] last row of Bars
-
-
-class Costs(NamedTuple):
-    """Parameters of the one commission and the one slippage formula, one entry a symbol."""
-
-    fixed: F8  # [A] per order
-    per_unit: F8  # [A]
-    minimum: F8  # [A] per order
-    maximum: F8  # [A] per order, inf: none
-    cap_rate: F8  # [A] fraction of value, inf: none
-    tier_first: I8  # [A + 1] into Tiers
-    slippage_rate: F8  # [A] fraction of price
-    slippage_amount: F8  # [A] price
-    slippage_ticks: F8  # [A] ticks
-    stop_rate: F8  # [A] further fraction of price, where a trigger caused the fill
-    stop_ticks: F8  # [A] further ticks there
-    is_conditional: I1  # [A] 1: one of the next four is not 0
-    volume_impact: F8  # [A] fraction of price at a volume share of 1, times the share squared
-    root_impact: F8  # [A] in daily volatilities, times the root of the share of a day's volume
-    volatility_share: F8  # [A] fraction of daily volatility
-    spread_share: F8  # [A] fraction of the difference between ask and bid
-    buy_rate: F8  # [A] tax on buys, fraction of value
-    sell_rate: F8  # [A] tax on sells
-    sell_per_unit: F8  # [A] fee on sells ...
-    sell_cap: F8  # [A] ... and its maximum per fill, inf: none
-    by_fill: I1  # [A] 1: tiers are of fills and go by the month's traded value before, 0: of orders and their value
-
-
-class Tiers(NamedTuple):
-    """Commission rates by traded value."""
-
-    up_to: F8  # [T] value, inf in the last tier of a symbol
-    rate: F8  # [T]
-    maker_rate: F8  # [T] for fills of orders that had rested; the rate itself where it makes no difference
 
 
 # --------------------------------------------------------------------------------------------------------------- ledger
@@ -336,6 +241,23 @@ class Timers(NamedTuple):
     number: I8  # [W] schedule, or order id
 
 
+class Memories(NamedTuple):
+    """What recursive indicators remember, as an open-addressing table; it may be emptied at any time between decisions."""
+
+    key: I8  # [M] of kernel.memory.key_of, 0: empty
+    used: I8  # [M] values consumed
+    first: F8  # [M] what the indicator carries on
+    second: F8  # [M]
+
+
+class Records(NamedTuple):
+    """What compiled strategies have recorded."""
+
+    time: I8  # [V]
+    name: I8  # [V] digest of the name
+    value: F8  # [V]
+
+
 class State(NamedTuple):
     """Everything. `clock`, `rules` and `money` are indexed by the names below."""
 
@@ -380,6 +302,9 @@ class State(NamedTuple):
     agenda: Agenda
     timers: Timers
     due: I8  # [number of schedules] schedules due now, the first clock[DUE]
+    names: Names
+    memories: Memories
+    records: Records
 
 
 # clock: what has been consumed and produced so far
@@ -419,8 +344,14 @@ class State(NamedTuple):
     FAULT,  # enums.Fault: why a fill has no cost, the first of the run
     FAULT_ORDER,  # its order id
     FAULT_TIME,
+    MEMORIES,  # cells in use
+    RECORDS,
+    AWAITS,  # 1: a compiled strategy has not yet made the decision that is due
+    MISTAKE,  # enums.Mistake: what a compiled strategy asked for in vain, the first of the run
+    MISTAKE_NAME,  # the digest of the name that it is about
+    MISTAKE_SYMBOL,  # the symbol that it is about, NONE
     CLOCK_SIZE,
-) = range(36)
+) = range(42)
 
 # rules: enums and counts that do not change during a run
 (
@@ -449,8 +380,9 @@ class State(NamedTuple):
     SLIPPAGE_MODEL,  # addresses of the user's own models, 0: none
     COMMISSION_MODEL,
     PRICE_MODEL,
+    DECISION_ROOM,  # orders that one decision of a compiled strategy may place
     RULES_SIZE,
-) = range(26)
+) = range(27)
 
 # money: amounts in account currency
 INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)
@@ -483,6 +415,9 @@ BID, ASK, OPEN_BID, OPEN_ASK, VWAP, HALTED, LIMIT_UP, LIMIT_DOWN, COLUMNS_SIZE =
 
 BEGIN, DECIDED = 0, 1
 
+# kinds of names
+SYMBOL_NAME, STREAM_NAME, TAG_NAME, RECORD_NAME, FIELD_NAME = range(5)
+
 GROWABLE = (
     ("orders", "terms", "progress", "links", "batch", "following"),
     ("closed_orders", "closed_terms", "closed_progress"),
@@ -493,6 +428,9 @@ GROWABLE = (
     ("trades",),
     ("lots",),
     ("timers",),
+    ("memories",),
+    ("records",),
 )
 """Tables that grow between decisions; those of one line always have the same capacity. `needs` has one entry a line."""
 BOOK_ROOM, CLOSED_ROOM, PLACES_ROOM, FILL_ROOM, EVENT_ROOM, JOURNAL_ROOM, TRADE_ROOM, LOT_ROOM, TIMER_ROOM = range(9)
+MEMORY_ROOM, RECORD_ROOM = 9, 10

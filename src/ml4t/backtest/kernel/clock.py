@@ -1,7 +1,8 @@
 """The one clock: the next instant, and the queue of timers (docs/semantics/time.md)."""
 
 from ml4t.backtest._jit import INT, VOID, function, inline
-from ml4t.backtest.tables import I4, I8, NEVER, NEXT, TIMERS, UNCHECKED, State, Timers
+from ml4t.backtest.inputs import I4, I8
+from ml4t.backtest.tables import NEVER, NEXT, TIMERS, UNCHECKED, State, Timers
 
 # kinds of timers, in the order in which they are due within an instant
 DECISION_TIMER, EXPIRY_TIMER = 0, 1

@@ -8,11 +8,12 @@ from numba import types
 
 from ml4t.backtest import allocation  # noqa: F401  the layout of the state must be known before anything is compiled
 from ml4t.backtest._jit import bind, borrow, entry
+from ml4t.backtest.inputs import F8, I4, I8
 from ml4t.backtest.kernel import indicator
 from ml4t.backtest.kernel.clock import merge, push_timer
+from ml4t.backtest.kernel.memory import recursive
 from ml4t.backtest.kernel.request import change_order, link_orders, place, withdraw_order
 from ml4t.backtest.kernel.step import advance, reveal_information
-from ml4t.backtest.tables import F8, I4, I8
 
 
 @entry
@@ -73,22 +74,27 @@ def inform_entry(key: Any, last: int) -> None:
 
 
 @entry
-def window_entry(key: Any, what: int, offset: int, first: int, last: int) -> float:
-    """Mean (0), standard deviation (1), minimum (2) or maximum (3) of rows first:last of the column at `offset`."""
-    value = borrow(key).history.value
-    if what == 0:
-        return indicator.mean(value, offset + first, offset + last)
-    if what == 1:
-        return indicator.standard_deviation(value, offset + first, offset + last)
-    if what == 2:
-        return indicator.minimum(value, offset + first, offset + last)
-    return indicator.maximum(value, offset + first, offset + last)
+def window_entry(key: Any, what: int, first: int, last: int) -> float:
+    """`kernel.indicator.of_window`."""
+    return indicator.of_window(borrow(key), what, first, last)
 
 
 @entry
-def ema_entry(key: Any, offset: int, last: int, n: int, memory: F8) -> float:
-    """`kernel.indicator.exponential_mean` of the column at `offset`."""
-    return indicator.exponential_mean(borrow(key).history.value, offset + last, n, memory)
+def recursive_entry(key: Any, what: int, first: int, last: int, n: int) -> float:
+    """`kernel.memory.recursive`."""
+    return recursive(borrow(key), what, first, last, n)
+
+
+@entry
+def regression_entry(key: Any, y: int, x: int, n: int, part: int) -> float:
+    """`kernel.indicator.regression`."""
+    return indicator.regression(borrow(key), y, x, n, part)
+
+
+@entry
+def range_entry(key: Any, symbol: int, n: int) -> float:
+    """`kernel.indicator.average_true_range`."""
+    return indicator.average_true_range(borrow(key), symbol, n)
 
 
 @entry
@@ -125,9 +131,11 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "timer": (timer_entry, *[_INT] * 4),
     "inform": (inform_entry, _INT, _INT),
     "merge": (merge_entry, *[types.Array(types.int64, 1, "C", readonly=True)] * 3, _INTS, *[_SHORTS] * 3),
-    "window": (window_entry, *[_INT] * 5),
+    "window": (window_entry, *[_INT] * 4),
+    "recursive": (recursive_entry, *[_INT] * 5),
+    "regression": (regression_entry, *[_INT] * 5),
+    "range": (range_entry, *[_INT] * 3),
     "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
-    "ema": (ema_entry, *[_INT] * 4, _FLOATS),
 }
 """Name → function and the types of its arguments."""
 

@@ -1,6 +1,6 @@
 """What a strategy may ask for in a decision: submit, cancel, replace."""
 
-from ml4t.backtest._jit import INT, VOID, function, inline
+from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
 from ml4t.backtest.enums import Basis, OrderState, OrderType, Origin, Reason, Sizing
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.group import adopt, end_order, join_rings
@@ -129,7 +129,7 @@ def link_orders(state: State, a: int, b: int) -> int:
     return DONE_AS_ASKED
 
 
-@inline
+@function(INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, INT, INT, INT, INT, INT, INT, cold=False)
 def place(
     state: State,
     symbol: int,
@@ -210,7 +210,7 @@ def place(
     return state.clock[IDS]
 
 
-@inline
+@function(INT, INT)
 def withdraw_order(state: State, order: int) -> int:
     """The order is cancelled."""
     if not has_room(state, 0):
@@ -226,7 +226,7 @@ def withdraw_order(state: State, order: int) -> int:
     return DONE_AS_ASKED
 
 
-@inline
+@function(INT, INT, FLOAT, FLOAT, FLOAT)
 def change_order(state: State, order: int, quantity: float, limit: float, stop: float) -> int:
     """The order has the terms given (NaN: as they were) and the eligibility of a new one."""
     if not has_room(state, 1):

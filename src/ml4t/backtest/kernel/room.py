@@ -5,6 +5,7 @@ from ml4t.backtest.tables import (
     BOOK_ROOM,
     CLOSED,
     CLOSED_ROOM,
+    DECISION_ROOM,
     EVENT_ROOM,
     EVENTS,
     FILL_ROOM,
@@ -17,7 +18,11 @@ from ml4t.backtest.tables import (
     LIVE,
     LOT_ROOM,
     LOTS,
+    MEMORIES,
+    MEMORY_ROOM,
     PLACES_ROOM,
+    RECORD_ROOM,
+    RECORDS,
     TIMER_ROOM,
     TIMERS,
     TRADE_ROOM,
@@ -48,6 +53,8 @@ def has_room(state: State, new: int) -> bool:
     needs[TRADE_ROOM] = clock[TRADES] + clock[LOTS] + fills
     needs[LOT_ROOM] = clock[LOTS] + fills
     needs[TIMER_ROOM] = clock[TIMERS] + orders
+    needs[MEMORY_ROOM] = 2 * (clock[MEMORIES] + 1)
+    needs[RECORD_ROOM] = clock[RECORDS] + state.rules[DECISION_ROOM]
     fits = (
         needs[BOOK_ROOM] <= state.orders.id.shape[0]
         and needs[CLOSED_ROOM] <= state.closed_orders.id.shape[0]
@@ -58,6 +65,8 @@ def has_room(state: State, new: int) -> bool:
         and needs[TRADE_ROOM] <= state.trades.slot.shape[0]
         and needs[LOT_ROOM] <= state.lots.fill.shape[0]
         and needs[TIMER_ROOM] <= state.timers.time.shape[0]
+        and needs[MEMORY_ROOM] <= state.memories.key.shape[0]
+        and needs[RECORD_ROOM] <= state.records.time.shape[0]
     )
     if fits:
         clock[UNCHECKED] = 0

@@ -288,7 +288,7 @@ def finish_instant(state: State) -> None:
             assign_sessions(state, first, last)
 
 
-@inline
+@function(INT, cold=False)
 def advance(state: State) -> int:
     """The state at the next decision: READY. DONE at the end of the timeline; GROW where tables need room first, nothing consumed."""
     clock = state.clock

@@ -7,9 +7,9 @@ from ml4t.backtest.allocation import frozen
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.enums import VolumeBasis
 from ml4t.backtest.feed import Stream
+from ml4t.backtest.inputs import Conditions
 from ml4t.backtest.lower.day import daily_conditions, is_monthly, month_of
 from ml4t.backtest.lower.rule import volume_basis
-from ml4t.backtest.tables import Conditions
 
 LARGEST_EXACT = 2.0**53
 

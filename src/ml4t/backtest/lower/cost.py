@@ -7,10 +7,10 @@ import numpy as np
 from ml4t.backtest.allocation import frozen
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.fee_table import read_fee_table
+from ml4t.backtest.inputs import Costs, Tiers
 from ml4t.backtest.lower.instrument import check_known
 from ml4t.backtest.models.commission import Commission, CommissionTerms, TableCommission
 from ml4t.backtest.models.slippage import SlippageTerms
-from ml4t.backtest.tables import Costs, Tiers
 
 CONDITIONAL = ("volume_impact", "root_impact", "volatility_share", "spread_share")
 

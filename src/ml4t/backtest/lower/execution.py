@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.allocation import frozen
 from ml4t.backtest.feed import FinerStream, Stream
+from ml4t.backtest.inputs import Bars, FinerBars, Timeline
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.lower.history import PRICES
-from ml4t.backtest.tables import Bars, FinerBars, Timeline
 
 
 def execution_bars(bars: Stream) -> Bars:

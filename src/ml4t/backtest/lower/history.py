@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.allocation import freeze, frozen
 from ml4t.backtest.feed import Stream
-from ml4t.backtest.tables import History, Information, Streams
+from ml4t.backtest.inputs import Information, Streams
+from ml4t.backtest.tables import History
 
 PRICES = ("open", "high", "low", "close", "volume")
 

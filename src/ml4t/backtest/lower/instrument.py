@@ -8,7 +8,7 @@ from ml4t.backtest.allocation import frozen
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.errors import ConfigError, nearest
 from ml4t.backtest.feed import Stream
-from ml4t.backtest.tables import Instruments
+from ml4t.backtest.inputs import Instruments
 
 
 def instruments_of(config: BacktestConfig, bars: Stream) -> Instruments:

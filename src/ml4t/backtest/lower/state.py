@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml4t.backtest.allocation import allocate, link_free
+from ml4t.backtest.allocation import allocate, frozen, link_free
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.feed import FinerStream, Stream
+from ml4t.backtest.inputs import Names
 from ml4t.backtest.lower.column import named_columns
 from ml4t.backtest.lower.condition import conditions_of
 from ml4t.backtest.lower.cost import costs_of
@@ -35,14 +36,18 @@ from ml4t.backtest.tables import (
     Links,
     Lots,
     Market,
+    Memories,
     Orders,
     Positions,
     Progress,
+    Records,
     State,
     Terms,
     Timers,
     Trades,
 )
+
+MEMORY_CELLS = 64  # a power of two
 
 
 def order_room(config: BacktestConfig, symbols: int) -> int:
@@ -120,6 +125,9 @@ def lower(
         agenda=_agenda(symbols),
         timers=allocate(Timers, room),
         due=np.zeros(1, np.int64),
+        names=frozen(Names, digest=[0], kind=[0], number=[0]),
+        memories=allocate(Memories, MEMORY_CELLS),
+        records=allocate(Records, 1),
     )
     link_free(clock, FREE_CELL, state.links.after, 0)
     link_free(clock, FREE_LOT, state.lots.next, 0)
