@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ml4t.backtest.columns import Signals
     from ml4t.backtest.config import BacktestConfig
     from ml4t.backtest.engine import Engine, run
     from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Side, TimeInForce
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.user_model import interpreted
 
 _HOMES = {
+    "columns": ("Signals",),
     "config": ("BacktestConfig",),
     "engine": ("Engine", "run"),
     "enums": ("OrderState", "OrderType", "Origin", "Reason", "Side", "TimeInForce"),
@@ -75,6 +77,7 @@ __all__ = [
     "Result",
     "Side",
     "Signal",
+    "Signals",
     "Strategy",
     "StrategyError",
     "TimeInForce",

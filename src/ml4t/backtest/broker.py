@@ -21,9 +21,9 @@ from ml4t.backtest.kernel.request import (
     NOTHING_TO_DO,
 )
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE
-from ml4t.backtest.number import NAN, PLAIN, finite, positive
+from ml4t.backtest.number import NAN, PLAIN, finite, given_or_none, positive
 from ml4t.backtest.order import Order
-from ml4t.backtest.price import Level, Reference, Trail
+from ml4t.backtest.price import Level, Price, Reference, Trail
 from ml4t.backtest.request import (
     GTC,
     GTD,
@@ -67,6 +67,7 @@ class Broker:
         self._numbers = self._desk.numbers
         self._owner = owner
         self._submit = entry_point("submit")
+        self._under_way = entry_point("under_way")
 
     # -------------------------------------------------------------------------------------------------------- requests
     def buy(
@@ -126,6 +127,62 @@ class Broker:
         return self._order(
             SELL, STRATEGY, QUANTITY, symbol, quantity, value, percent, limit, stop, tif, until, reduce_only, tag, more
         )
+
+    def place(
+        self,
+        symbol: str,
+        side: int,
+        sizing: int,
+        size: float,
+        *,
+        limit: float = NAN,
+        stop: float = NAN,
+        tif: int = GTC,
+        bars: int = 0,
+        tag: int = NONE,
+        stop_loss: float = NAN,
+        take_profit: float = NAN,
+        trail: float = NAN,
+        max_bars: int = 0,
+        stop_is_price: bool = False,
+        reduce_only: bool = False,
+    ) -> Order | None:
+        """A new order whose terms are all numbers, as columns hold them; NaN and 0 stand for a term that is not given.
+
+        - side 1 or -1; sizing `Sizing.QUANTITY`, `VALUE` or `PERCENT`; tif a `TimeInForce` without until; tag of `register.tag(name)`
+        - stop_loss, take_profit and trail are rates; with `stop_is_price` the first two are prices
+
+        Raises:
+            OrderError: as for `buy`.
+            UnknownSymbolError: the run has no such symbol.
+
+        """
+        has_exits = max_bars > 0 or not (math.isnan(stop_loss) and math.isnan(take_profit) and math.isnan(trail))
+        has_prices = not (math.isnan(limit) and math.isnan(stop))
+        is_usual = not (has_exits or has_prices) and self._owner.exit_rules is None and tif <= GTC
+        if is_usual and 0.0 < size < math.inf:
+            terms = (side, sizing, size, NAN, NAN, tif, NEVER, reduce_only, STRATEGY, tag, 0)
+            code = self._submit(self.handle.key, self._numbers[symbol], *terms)
+            if code > 0:
+                return Order(self, code)
+        far = Price if stop_is_price else float
+        given = {
+            "limit": given_or_none(limit),
+            "stop": given_or_none(stop),
+            "bars": bars or None,
+            "stop_loss": None if math.isnan(stop_loss) else far(stop_loss),
+            "take_profit": None if math.isnan(take_profit) else far(take_profit),
+            "trail": given_or_none(trail),
+            "max_bars": max_bars or None,
+        }
+        usual = {"tif": TimeInForce(tif), "until": None, "reduce_only": reduce_only, "tag": tag}
+        size = positive(f"{symbol}: {SIZES[sizing]}", size)
+        code = self._desk.order(symbol, side, sizing, size, STRATEGY, {**usual, **given})
+        return Order(self, code) if code else None
+
+    def is_under_way(self, symbol: str) -> bool:
+        """Whether an order of the symbol is live that is more than an exit of a position."""
+        return bool(self._under_way(self.handle.key, self._numbers[symbol]))
 
     def order_target_quantity(self, symbol: str, target: float, **terms: Unpack[TargetTerms]) -> Order | None:
         """An order for the difference between the position and `target` signed units; None where there is none.

@@ -51,8 +51,10 @@ class Desk:
         self._zone = ZoneInfo(timezone)
         self._submit: Callable[..., int] = entry_point("submit")
 
-    def label(self, tag: str | None) -> int:
-        """The number of a tag."""
+    def label(self, tag: str | int | None) -> int:
+        """The number of a tag, which may be one already."""
+        if isinstance(tag, int):
+            return tag
         return NONE if tag is None else self.register.tag(tag)
 
     def expiry(self, tif: Any, until: Any) -> tuple[int, int]:

@@ -142,7 +142,7 @@ class Engine:
             raise StrategyError(f"A strategy is an instance of a subclass of Strategy, not {what}.")
         self.config = config or BacktestConfig()
         self.strategy = strategy
-        self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {})
+        self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {}, strategy)
         self.finer = _finer(self.config, finer, self.bars)
         state = lower(self.config, self.bars, self.streams, signals=signal_place, finer=self.finer)
         self._models = Models(models, self.config)
@@ -381,7 +381,7 @@ def rules_of(config: BacktestConfig) -> StreamRules:
 
 
 def _load(
-    config: BacktestConfig, data: Source, signals: Source, streams: Mapping[str, Source]
+    config: BacktestConfig, data: Source, signals: Source, streams: Mapping[str, Source], strategy: Strategy
 ) -> tuple[Stream, tuple[Stream, ...], int | None]:
     """The bars, the information streams, and the place of the signals among them."""
     rules = rules_of(config)
@@ -398,9 +398,20 @@ def _load(
         if name in ("bars", "finer"):
             raise ConfigError(f"streams: a stream cannot be called {name!r}. Give it another name.")
         given[name] = (frame, config.data.streams.get(name))
+    brought = strategy.inputs(bars)
+    for name, frame in brought.items():
+        if (frame is None) != (name in given):
+            wrong = "needs" if frame is None else "brings its own"
+            raise ConfigError(
+                f"{type(strategy).__name__} {wrong} stream {name!r}: {_ways(name, missing=frame is None)}"
+            )
+        if frame is not None:
+            given[name] = (frame, config.data.streams.get(name))
     loaded = []
     for name, (frame, setting) in given.items():
-        loaded.append(load_information(frame, _labelled(rules, setting), name=name, symbols=bars.symbols))
+        is_silent = setting is None or (setting.label == TimestampLabel.AUTO and setting.frequency is None)
+        like = bars if name in brought and is_silent else None
+        loaded.append(load_information(frame, _labelled(rules, setting), name=name, symbols=bars.symbols, like=like))
     labelled = [s.name for s in (bars, *loaded) if s.label == TimestampLabel.SESSION]
     fine = [s.name for s in (bars, *loaded) if s.is_subdaily]
     if labelled and fine and config.data.session is None and config.data.calendar is None:
@@ -409,6 +420,11 @@ def _load(
             "Set data.session = {open, close, timezone} or data.calendar, or give the columns bar_start and bar_end."
         )
     return bars, tuple(loaded), list(given).index("signals") if "signals" in given else None
+
+
+def _ways(name: str, *, missing: bool) -> str:
+    given = "signals=..." if name == "signals" else f"streams={{{name!r}: ...}}"
+    return f"pass {given} to run()." if missing else f"do not pass {given} to run(), or give it another name."
 
 
 def _finer(config: BacktestConfig, given: Source, bars: Stream) -> FinerStream | None:

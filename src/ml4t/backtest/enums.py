@@ -364,6 +364,68 @@ class PricePolicy(IntEnum):
     ALLOW = 2
 
 
+class Size(IntEnum):
+    """What the size of a signal is: units, value, a fraction of equity or of cash, equity lost at the stop, or volatility aimed at.
+
+    >>> Size["RISK"].name
+    'RISK'
+    """
+
+    QUANTITY = 0
+    VALUE = 1
+    EQUITY = 2
+    CASH = 3
+    RISK = 4
+    VOLATILITY = 5
+
+
+class Conflict(IntEnum):
+    """What counts of an entry and an exit of the same side at once.
+
+    CHANGE: the exit where the position is held, else the entry. KEEP: the entry where it is held, else the exit, which does nothing.
+    """
+
+    NEITHER = 0
+    ENTRY = 1
+    EXIT = 2
+    CHANGE = 3
+    KEEP = 4
+
+
+class SideConflict(IntEnum):
+    """What counts of a long and a short entry at once. CHANGE: the one against the position. KEEP: the one in favour of it."""
+
+    NEITHER = 0
+    LONG = 1
+    SHORT = 2
+    CHANGE = 3
+    KEEP = 4
+
+
+class Reentry(IntEnum):
+    """When a side may be entered again: at any entry; once the entry was absent on a bar since the last one; never."""
+
+    ALWAYS = 0
+    RESET = 1
+    NEVER = 2
+
+
+class Accumulation(IntEnum):
+    """What an entry does where its side is held: nothing, or one more size. REDUCE: exits give back one size, too, not the whole."""
+
+    NONE = 0
+    ADD = 1
+    REDUCE = 2
+
+
+class Reversal(IntEnum):
+    """What an entry does where the other side is held: nothing, close it, or close it and enter."""
+
+    IGNORE = 0
+    CLOSE = 1
+    FLIP = 2
+
+
 LEAKY = frozenset({MarketFill.SAME_CLOSE})
 """Rules that use information from after the decision. A run that uses one must acknowledge it and says so."""
 

@@ -17,7 +17,7 @@ from ml4t.backtest.kernel.indicator import MAX, MEAN, MIN, RANK, SLOPE, STD, WEI
 from ml4t.backtest.kernel.memory import EMA, RSI
 from ml4t.backtest.lookup import Fields, Symbols
 from ml4t.backtest.lower import PRICES
-from ml4t.backtest.tables import MEMORIES, MEMORY_ROOM, State
+from ml4t.backtest.tables import MEMORIES, MEMORY_ROOM, NOW, State
 
 NAN = float("nan")
 Window = NDArray[np.float64]
@@ -85,6 +85,9 @@ class MarketData:
         self._value: Window = np.frombuffer(memoryview(state.history.value).toreadonly(), np.float64)  # type: ignore[arg-type]
         self._begin: list[int] = state.history.begin.tolist()
         self._known = memoryview(state.history.known)  # type: ignore[arg-type]
+        self._row = memoryview(state.market.row)  # type: ignore[arg-type]
+        self._end = memoryview(state.bars.end)  # type: ignore[arg-type]
+        self._clock = memoryview(state.clock)  # type: ignore[arg-type]
         self._window = entry_point("window")
         self._recursive = entry_point("recursive")
         for name in names:
@@ -129,25 +132,45 @@ class MarketData:
 
     def _place(self, symbol: str | None, field: str, stream: str) -> tuple[int, int, int, int]:
         """Offset of the column, first and end row of the series, and the series."""
+        number = self._number(stream)
+        state: State = self._handle.state
+        offset = int(state.streams.value_first[number]) + self._fields[stream][field] * int(state.streams.rows[number])
+        series = self._series(symbol, stream)
+        return offset, self._begin[series], self._known[series], series
+
+    def _number(self, stream: str) -> int:
         if stream not in self._streams:
             raise UnknownFieldError(
                 f"No stream {stream!r}.{nearest(stream, self._streams)} There are {', '.join(self._streams)}."
             )
-        number = self._streams[stream]
-        state: State = self._handle.state
-        rows, symbols = int(state.streams.rows[number]), len(self.symbols)
-        offset = int(state.streams.value_first[number]) + self._fields[stream][field] * rows
+        return self._streams[stream]
+
+    def _series(self, symbol: str | None, stream: str) -> int:
+        number, symbols = self._number(stream), len(self.symbols)
         series = symbols if symbol is None else self._numbers[symbol]
         if number > 0:
-            series += symbols + (number - 1) * (symbols + 1)
-        elif symbol is None:
+            return series + symbols + (number - 1) * (symbols + 1)
+        if symbol is None:
             raise UnknownFieldError("Every bar has a symbol: say which one.")
-        return offset, self._begin[series], self._known[series], series
+        return series
 
-    def count(self, symbol: str) -> int:
-        """How many bars of the symbol are known."""
-        number = self._numbers[symbol]
+    def count(self, symbol: str, stream: str = "bars") -> int:
+        """How many bars of the symbol, or rows of another stream, are known."""
+        if stream == "bars":
+            number = self._numbers[symbol]
+        else:
+            number = self._series(symbol, stream)
         return int(self._known[number] - self._begin[number])
+
+    def is_new(self, symbol: str) -> bool:
+        """Whether a bar of the symbol ended at this instant."""
+        row = self._row[self._numbers[symbol]]
+        return row >= 0 and self._end[row] == self._clock[NOW]
+
+    def columns(self, stream: str = "bars") -> tuple[str, ...]:
+        """The names of a stream's columns. Raises UnknownFieldError where there is no such stream."""
+        self._number(stream)
+        return tuple(self._fields[stream])
 
     def value(self, symbol: str | None, field: str, *, stream: str = "bars") -> float:
         """The last known value of a column, NaN before the first. `symbol=None`: rows that concern no symbol."""

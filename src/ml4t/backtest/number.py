@@ -28,6 +28,11 @@ def positive(what: str, number: Any) -> float:
     return value
 
 
+def given_or_none(number: float) -> float | None:
+    """The number, None where it is NaN."""
+    return None if math.isnan(number) else number
+
+
 def counted(what: str, number: Any) -> int:
     """A whole number, 1 or more. Raises OrderError."""
     if isinstance(number, bool) or not hasattr(number, "__index__") or number < 1:

@@ -1,9 +1,9 @@
 """What users write: a class with parameters and hooks."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, ClassVar, NamedTuple, get_origin, get_type_hints
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ml4t.backtest.clock import Clock
 from ml4t.backtest.enums import OrderState, Reason, Side
 from ml4t.backtest.errors import StrategyError, nearest
 from ml4t.backtest.exits import Exits
+from ml4t.backtest.feed import Stream
 from ml4t.backtest.market_data import MarketData
 from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
@@ -144,7 +145,19 @@ class Strategy:
         """Name → type of the parameters, those of base classes first."""
         own = {name for base in cls.__mro__ if base not in Strategy.__mro__ for name in inspect.get_annotations(base)}
         hints = get_type_hints(cls)
-        return {name: hint for name, hint in hints.items() if name in own and not name.startswith("_")}
+        return {
+            name: hint
+            for name, hint in hints.items()
+            if name in own and not name.startswith("_") and get_origin(hint) is not ClassVar
+        }
+
+    def inputs(self, bars: Stream) -> Mapping[str, Any]:  # noqa: ARG002
+        """Streams that the strategy brings: name → frame or path; None: the stream of that name that `run` is given.
+
+        Asked for once, when the bars are loaded. Where rows have no arrival they are labelled like the bars, so each is known when the bar
+        ends that has its label (docs/semantics/time.md). A stream called "signals" calls `on_signal`.
+        """
+        return {}
 
     # ----------------------------------------------------------------------------------------------------------- hooks
     def on_start(self) -> None:

@@ -1,9 +1,12 @@
 """Information: signals, features and other rows that inform but never execute orders."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ml4t.backtest.enums import TimestampLabel
 from ml4t.backtest.errors import nearest
 
 from . import timeline as time
@@ -18,13 +21,16 @@ from .validation import Findings
 from .zone import Ns, Zone
 
 
-def load_information(source: object, rules: StreamRules, *, name: str, symbols: tuple[str, ...]) -> Stream:
+def load_information(
+    source: object, rules: StreamRules, *, name: str, symbols: tuple[str, ...], like: Stream | None = None
+) -> Stream:
     """Rows in order of (arrival, symbol, event), each known from its arrival.
 
     Columns: `timestamp`, the event's time (or `bar_start` and `bar_end`); optional `arrival` (or known_at), else a row
     is known at the end of its bar by the label rules; optional `symbol`, else the rows concern `rules.symbol` or no
     particular one (-1); all other numeric or boolean columns are values, in which NaN is allowed and null becomes NaN.
     An arrival given as a Date means the end of that date's session. `rules.start` drops nothing: older rows stay known.
+    `like`: bars whose labels and frequency are those of rows that say nothing else.
 
     >>> at = pl.Series(["2024-01-02T10:30:05"]).str.to_datetime()
     >>> signals = pl.DataFrame({"timestamp": at, "arrival": at, "symbol": ["SPX"], "score": [0.7]})
@@ -44,6 +50,8 @@ def load_information(source: object, rules: StreamRules, *, name: str, symbols: 
     if ignored:
         findings.warnings.append(f"Columns left out because they are not numbers: {', '.join(ignored)}.")
     zone = time.data_zone(table, rules)
+    if like is not None and not {"arrival", "bar_end"} & table.role.keys():
+        rules = _labelled_like(like, table, rules, zone)
     arrival = _arrival(table, rules, zone, findings) if "arrival" in table.role else None
     rows, line, is_naive = timed_rows(table, codes, columns, rules, zone, arrival=arrival, is_bars=False)
     rows = validation.in_period(table, rows, rules, zone, findings=findings, from_start=False)
@@ -57,6 +65,23 @@ def load_information(source: object, rules: StreamRules, *, name: str, symbols: 
     if arrival is None:  # with arrivals, the labels do not decide when a row is known
         validation.note_oddities(rows, line.label, is_naive, rules, findings)
     return finished_stream(table, rows, symbols, line, zone=zone, findings=findings)
+
+
+def _labelled_like(bars: Stream, table: Table, rules: StreamRules, zone: Zone) -> StreamRules:
+    """The rules by which a row is known when the bar ends that has its label; one that is a date, when its session ends."""
+    remedy = "Say when each row becomes known: add the column arrival (or known_at)."
+    name, has_dates = table.role["timestamp"], time.read_moments(table, "timestamp", zone).days is not None
+    if bars.label == TimestampLabel.SESSION:
+        if not has_dates:
+            raise table.error("the bars are labelled by dates, and these rows are not", remedy, column=name)
+        return replace(rules, label=TimestampLabel.SESSION, frequency_ns=None)
+    if bars.is_subdaily and has_dates:
+        return replace(rules, label=TimestampLabel.SESSION, frequency_ns=None)
+    if bars.description.frequency_ns is None:
+        raise table.error(
+            "the bars have no common length, so a label does not say when a bar ends", remedy, column=name
+        )
+    return replace(rules, label=bars.label, frequency_ns=bars.description.frequency_ns)
 
 
 def _codes(table: Table, rules: StreamRules, symbols: tuple[str, ...]) -> NDArray[np.int32]:

@@ -11,6 +11,7 @@ from ml4t.backtest._jit import bind, borrow, entry
 from ml4t.backtest.inputs import F8, I4, I8
 from ml4t.backtest.kernel import indicator
 from ml4t.backtest.kernel.clock import merge, push_timer
+from ml4t.backtest.kernel.exit import is_under_way
 from ml4t.backtest.kernel.memory import recursive
 from ml4t.backtest.kernel.request import change_order, link_orders, place, withdraw_order
 from ml4t.backtest.kernel.step import advance, reveal_information
@@ -92,6 +93,12 @@ def regression_entry(key: Any, y: int, x: int, n: int, part: int) -> float:
 
 
 @entry
+def under_way_entry(key: Any, symbol: int) -> int:
+    """`kernel.exit.is_under_way`."""
+    return is_under_way(borrow(key), symbol)
+
+
+@entry
 def range_entry(key: Any, symbol: int, n: int) -> float:
     """`kernel.indicator.average_true_range`."""
     return indicator.average_true_range(borrow(key), symbol, n)
@@ -134,6 +141,7 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "window": (window_entry, *[_INT] * 4),
     "recursive": (recursive_entry, *[_INT] * 5),
     "regression": (regression_entry, *[_INT] * 5),
+    "under_way": (under_way_entry, _INT, _INT),
     "range": (range_entry, *[_INT] * 3),
     "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
 }

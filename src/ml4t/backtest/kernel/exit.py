@@ -76,6 +76,17 @@ def expected_position(state: State, symbol: int, origin: int) -> float:
     return held
 
 
+@function(INT, INT)
+def is_under_way(state: State, symbol: int) -> int:
+    """Whether a live order of the symbol is more than an exit: 1 or 0."""
+    cell = state.market.oldest[symbol]
+    while cell != NONE:
+        if not is_exit(state.orders.origin[cell]):
+            return 1
+        cell = state.links.after[cell]
+    return 0
+
+
 @inline
 def only_closes(held: float, quantity: float) -> bool:
     """Whether a signed quantity leaves of the position nothing but a part; not where it is unknown (NaN)."""

@@ -1,0 +1,279 @@
+"""Entries and exits from columns."""
+
+import math
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ml4t.backtest.columns.driver import BARS
+from ml4t.backtest.columns.size import Sized
+from ml4t.backtest.enums import (
+    Accumulation,
+    Conflict,
+    Reentry,
+    Reversal,
+    SideConflict,
+    Size,
+)
+from ml4t.backtest.errors import StrategyError
+
+LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = range(4)
+FLAGS = ("entries", "exits", "short_entries", "short_exits")
+LEVELS = ("size", "stop_loss", "take_profit", "trail")
+UNSEEN = -1
+# what becomes of a position
+STAY, EXIT, CLOSE = range(3)
+
+
+class Signals(Sized):
+    """Orders where columns say so: a symbol is decided when one of its bars ends, its orders are market orders.
+
+    - entries, exits, short_entries, short_exits: 0, NaN and false are no, all else yes. A signal counts at the first bar of its symbol that
+      ends when it is known; of several since the bar before, one that says yes is enough.
+    - size, in units of `sizing`; stop_loss, take_profit and trail as in `buy` (rates; the first two are prices under `stops_are_prices`):
+      numbers (0: without), or columns whose last known value counts (NaN: without). Where a size is NaN or 0 there is no entry.
+    - conflict, side_conflict, reentry, accumulation, reversal: docs/columns.md has the tables
+
+    >>> import polars as pl
+    >>> from ml4t.backtest import Signals, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> bars = us_indices().filter(symbol="SPX").with_columns(average=pl.col("close").rolling_mean(200))
+    >>> bars = bars.with_columns(entry=pl.col("close") > pl.col("average"), exit=pl.col("close") < pl.col("average"))
+    >>> run(Signals(entries="entry", exits="exit", size=10), bars).fills["quantity"][:3].to_list()
+    [10.0, 10.0, 10.0]
+    """
+
+    entries: str = ""
+    exits: str = ""
+    short_entries: str = ""
+    short_exits: str = ""
+    size: float | str = 1.0
+    stop_loss: float | str = 0.0
+    take_profit: float | str = 0.0
+    trail: float | str = 0.0
+    max_bars: int = 0
+    conflict: Conflict = Conflict.NEITHER
+    side_conflict: SideConflict = SideConflict.NEITHER
+    reentry: Reentry = Reentry.ALWAYS
+    accumulation: Accumulation = Accumulation.NONE
+    reversal: Reversal = Reversal.FLIP
+
+    roles = (*FLAGS, *LEVELS)
+    choices: ClassVar[Mapping[str, type[IntEnum]]] = {
+        "sizing": Size,
+        "conflict": Conflict,
+        "side_conflict": SideConflict,
+        "reentry": Reentry,
+        "accumulation": Accumulation,
+        "reversal": Reversal,
+    }
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        if not self.entries and not self.short_entries:
+            raise StrategyError(
+                "Signals: name a column of entries or short_entries; without entries there are no orders."
+            )
+        for exits, entries in (("exits", "entries"), ("short_exits", "short_entries")):
+            if getattr(self, exits) and not getattr(self, entries):
+                raise StrategyError(f"Signals: {exits} close what {entries} open; name a column of {entries}.")
+        for name in LEVELS:
+            value = getattr(self, name)
+            if not isinstance(value, str) and not 0.0 <= value < math.inf:
+                raise StrategyError(f"Signals: {name} must be 0 or more and finite, not {value!r}.")
+        if self.sizing == Size.RISK and self.stop_loss == 0.0:
+            raise StrategyError(
+                "Signals: sizing 'risk' is what is lost at the stop; give stop_loss, a rate or a column."
+            )
+        if self.sizing == Size.VOLATILITY and not self.bars_per_year > 0.0:
+            raise StrategyError(
+                "Signals: sizing 'volatility' aims at a volatility a year; give bars_per_year (252 for daily bars of shares)."
+            )
+        if self.window < 2 or self.max_bars < 0:
+            raise StrategyError(f"Signals: window={self.window} must be 2 or more, max_bars={self.max_bars} 0 or more.")
+
+    # ------------------------------------------------------------------------------------------------------- the start
+    def on_start(self) -> None:
+        """Nothing has been seen or asked for."""
+        count = len(self.data.symbols)
+        self._seen = np.full((len(FLAGS), count), UNSEEN)  # rows of each role's stream that have been looked at
+        self._entered = np.zeros(
+            (2, count), np.bool_
+        )  # long, short: an entry was asked for and has not been absent since
+        self._sent = np.zeros(count, np.int64)  # side of the entry that is under way
+        self._closing = np.zeros(count, np.bool_)  # a close is under way
+        self._has_entries, self._entries_stream, self._entries_name = self._located("entries")
+        self._has_exits, self._exits_stream, self._exits_name = self._located("exits")
+        self._has_short_entries, self._short_entries_stream, self._short_entries_name = self._located("short_entries")
+        self._has_short_exits, self._short_exits_stream, self._short_exits_name = self._located("short_exits")
+        self._size_varies, self._size_stream, self._size_name = self._located("size")
+        self._stop_varies, self._stop_stream, self._stop_name = self._located("stop_loss")
+        self._profit_varies, self._profit_stream, self._profit_name = self._located("take_profit")
+        self._trail_varies, self._trail_stream, self._trail_name = self._located("trail")
+        self._size, self._stop = self._constant("size"), self._constant("stop_loss")
+        self._profit, self._trail = self._constant("take_profit"), self._constant("trail")
+
+    def _located(self, role: str) -> tuple[bool, str, str]:
+        """Whether a role is a column, and its stream and name."""
+        value = getattr(self, role)
+        if not isinstance(value, str) or not value:
+            return False, BARS, "close"
+        stream, name = self.place(role)
+        if name not in self.data.columns(stream):
+            self.data.value(self.data.symbols[0], name, stream=stream)  # says what there is
+        return True, stream, name
+
+    def _constant(self, role: str) -> float:
+        value = getattr(self, role)
+        return math.nan if isinstance(value, str) or value == 0.0 else float(value)
+
+    # --------------------------------------------------------------------------------------------------- the decisions
+    def on_bar(self) -> None:
+        """Each symbol of which a bar ended is decided."""
+        i = -1
+        for symbol in self.data.symbols:
+            i += 1
+            if not self.data.is_new(symbol):
+                continue
+            long_in = self._has_entries and self.says_yes(
+                LONG_ENTRY, i, symbol, self._entries_stream, self._entries_name
+            )
+            long_out = self._has_exits and self.says_yes(LONG_EXIT, i, symbol, self._exits_stream, self._exits_name)
+            short_in = self._has_short_entries and self.says_yes(
+                SHORT_ENTRY, i, symbol, self._short_entries_stream, self._short_entries_name
+            )
+            short_out = self._has_short_exits and self.says_yes(
+                SHORT_EXIT, i, symbol, self._short_exits_stream, self._short_exits_name
+            )
+            if self.reentry == Reentry.RESET:
+                self._entered[0, i] &= long_in
+                self._entered[1, i] &= short_in
+            if long_in or long_out or short_in or short_out:
+                self.decide(i, symbol, long_in, long_out, short_in, short_out)
+
+    def says_yes(self, role: int, i: int, symbol: str, stream: str, name: str) -> bool:
+        """Whether a row since the symbol's last bar says yes. A symbol's first decision after a warm-up looks at one row only."""
+        known, looked = self.data.count(symbol, stream), self._seen[role, i]
+        self._seen[role, i] = known
+        if looked == UNSEEN:
+            looked = 0 if self.data.count(symbol) == 1 else known - 1
+        new = known - looked
+        if new <= 0 or known == 0:
+            return False
+        if new == 1:
+            value = self.data.value(symbol, name, stream=stream)
+            return not math.isnan(value) and value != 0.0
+        values = self.data.window(symbol, name, new, stream=stream)
+        for k in range(new):  # noqa: SIM110  a generator is nothing that compiles
+            if not math.isnan(values[k]) and values[k] != 0.0:
+                return True
+        return False
+
+    def decide(self, i: int, symbol: str, long_in: bool, long_out: bool, short_in: bool, short_out: bool) -> None:
+        """The symbol's orders are what its signals ask for."""
+        held = self.portfolio.position(symbol).quantity
+        side = 1 if held > 0.0 else -1 if held < 0.0 else 0
+        is_under_way = self.broker.is_under_way(symbol)
+        if not is_under_way:
+            self._sent[i] = 0
+            self._closing[i] = False
+        elif side == 0:
+            side = self._sent[i]
+        becomes, enters = self.action(side, long_in, long_out, short_in, short_out)
+        is_free = not is_under_way
+        if becomes != STAY:
+            is_free = self.leave(i, symbol, side, held, becomes, is_under_way) or is_free
+        if enters != 0 and is_free:
+            self.enter(i, symbol, enters, enters == side)
+
+    def action(self, side: int, long_in: bool, long_out: bool, short_in: bool, short_out: bool) -> tuple[int, int]:
+        """What becomes of a position of that side (STAY, EXIT or CLOSE), and the side to enter (0: none)."""
+        if long_in and long_out:
+            long_in, long_out = self.settled(side > 0)
+        if short_in and short_out:
+            short_in, short_out = self.settled(side < 0)
+        if long_in and short_in:
+            rule = self.side_conflict
+            long_in = rule == SideConflict.LONG
+            short_in = rule == SideConflict.SHORT
+            if rule == SideConflict.CHANGE:
+                long_in, short_in = side < 0, side > 0
+            elif rule == SideConflict.KEEP:
+                long_in, short_in = side > 0, side < 0
+        wanted = 1 if long_in else -1 if short_in else 0
+        if side == 0:
+            return STAY, wanted
+        leaves = long_out if side > 0 else short_out
+        if wanted == -side:
+            if leaves:
+                return CLOSE, wanted
+            if self.reversal == Reversal.IGNORE:
+                return STAY, 0
+            return CLOSE, wanted if self.reversal == Reversal.FLIP else 0
+        if leaves:
+            return EXIT, 0
+        return STAY, 0 if self.accumulation == Accumulation.NONE else wanted
+
+    def settled(self, is_held: bool) -> tuple[bool, bool]:
+        """What counts of an entry and an exit of one side at once."""
+        rule = self.conflict
+        if rule == Conflict.CHANGE:
+            return not is_held, is_held
+        if rule == Conflict.KEEP:
+            return is_held, not is_held
+        return rule == Conflict.ENTRY, rule == Conflict.EXIT
+
+    # ------------------------------------------------------------------------------------------------------ the orders
+    def leave(self, i: int, symbol: str, side: int, held: float, becomes: int, is_under_way: bool) -> bool:
+        """The position is reduced or closed, and an entry that is under way cancelled. False where that is under way already."""
+        if becomes == EXIT and self.accumulation == Accumulation.REDUCE:
+            if not is_under_way:
+                self.send(symbol, -side, reduce_only=True)
+            return False
+        if self._closing[i]:
+            return False
+        if is_under_way:
+            self.broker.cancel_all(symbol)
+        if held != 0.0:
+            self.broker.close(symbol)
+            self._closing[i] = True
+        return True
+
+    def enter(self, i: int, symbol: str, side: int, is_held: bool) -> None:
+        """An entry of that side is under way, if it may be."""
+        column = 0 if side > 0 else 1
+        if self.reentry != Reentry.ALWAYS and self._entered[column, i] and not is_held:
+            return
+        if self.send(symbol, side, reduce_only=False):
+            self._entered[column, i] = True
+            self._sent[i] = side
+
+    def send(self, symbol: str, side: int, reduce_only: bool) -> bool:
+        """An order of one size was asked for; False where there is no size."""
+        stop = self.data.value(symbol, self._stop_name, stream=self._stop_stream) if self._stop_varies else self._stop
+        size = self.data.value(symbol, self._size_name, stream=self._size_stream) if self._size_varies else self._size
+        unit, size = self.sized(symbol, side, size, stop)
+        if math.isnan(size) or size == 0.0:
+            return False
+        if reduce_only:
+            self.broker.place(symbol, side, unit, size, reduce_only=True)
+            return True
+        profit, trail = self._profit, self._trail
+        if self._profit_varies:
+            profit = self.data.value(symbol, self._profit_name, stream=self._profit_stream)
+        if self._trail_varies:
+            trail = self.data.value(symbol, self._trail_name, stream=self._trail_stream)
+        self.broker.place(
+            symbol,
+            side,
+            unit,
+            size,
+            stop_loss=stop,
+            take_profit=profit,
+            trail=trail,
+            max_bars=self.max_bars,
+            stop_is_price=self.stops_are_prices,
+        )
+        return True
