@@ -75,7 +75,7 @@ def rows() -> Iterator[tuple[str, str, str, dict[str, str]]]:
         for row in table:
             kind = row.get("kind", "").removesuffix(" (default)").strip("`")
             option = row["option"].strip("`").replace("–", "")
-            yield section.strip("[]"), kind, option, row
+            yield section.strip("[]").replace("Top level", ""), kind, option, row
 
 
 def test_every_option_is_described_and_nothing_else() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ml4t.backtest.errors import BacktestError, ConfigError
+from ml4t.backtest.errors import BacktestError, ConfigError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +51,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Backtest a strategy: one clock, one ledger, one kernel.",
 )
+
+profiles = typer.Typer(no_args_is_help=True, help="The rules of other engines, as differences from our defaults.")
+app.add_typer(profiles, name="profiles")
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A config.toml (or .json).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
@@ -175,6 +178,28 @@ def report(
     from ml4t.backtest.artifacts import load_run  # reason: as in `run`
 
     _show(load_run(run_dir, check=True), run_dir, as_json=as_json)
+
+
+@profiles.command("list")
+def list_profiles() -> None:
+    """Print every profile, and what it was compared with."""
+    from ml4t.backtest.profiles import PROFILES  # reason: `--help` does not need it
+
+    for profile in PROFILES.values():
+        typer.echo(f"{profile.name}: {profile.package} {profile.version}, {len(profile.differences)} differences")
+
+
+@profiles.command("show")
+def show_profile(name: Annotated[str, typer.Argument(metavar="NAME", help="A profile, see `profiles list`.")]) -> None:
+    """Print each difference of a profile: the setting, why, and where the other engine's source says so."""
+    from ml4t.backtest.profiles import PROFILES  # reason: `--help` does not need it
+
+    if name not in PROFILES:
+        raise ConfigError(
+            f"There is no profile {name!r}; there are {', '.join(PROFILES)}.{nearest(name, list(PROFILES))}"
+        )
+    for difference in PROFILES[name].differences:
+        typer.echo(f"{difference.key} = {json.dumps(difference.value)}\n  {difference.sentence} [{difference.source}]")
 
 
 @app.command()

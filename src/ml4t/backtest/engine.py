@@ -66,6 +66,7 @@ def run(
     data: Source = None,
     config: BacktestConfig | Mapping[str, Any] | str | Path | None = None,
     *,
+    profile: str | None = None,
     cash: float | None = None,
     symbol: str | None = None,
     start: date | datetime | str | None = None,
@@ -83,7 +84,8 @@ def run(
     `data` are bars: a frame or file with timestamp, symbol, open, high, low, close, volume and any further columns; None: the file that
     the config names. `symbol` names the only symbol of data that has no symbol column. `signals` and `streams` only inform. `finer` are
     finer bars of some symbols for some period: the path of prices inside the bars there, which the strategy never sees. `models` are
-    functions of your own in place of slippage, commission or fill_price (docs/semantics/costs.md). Keyword arguments win over `config`.
+    functions of your own in place of slippage, commission or fill_price (docs/semantics/costs.md). `profile` names another engine whose
+    rules are laid under all other settings (docs/parity/README.md). Keyword arguments win over `config`.
 
     Raises:
         DataError, ConfigError: before the run starts.
@@ -102,6 +104,7 @@ def run(
     settings = BacktestConfig.load(
         config,
         **{
+            "profile": profile,
             "account.cash": cash,
             "data.symbol": symbol,
             "data.start": start,

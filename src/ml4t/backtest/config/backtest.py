@@ -12,6 +12,7 @@ from ml4t.backtest.config.file import assigned, read_config
 from ml4t.backtest.config.key import dotted
 from ml4t.backtest.config.overlay import as_table, laid_over, nested
 from ml4t.backtest.config.problem import explanation
+from ml4t.backtest.config.profile import ProfileName, over_profile
 from ml4t.backtest.config.section import (
     AccountField,
     CostsConfig,
@@ -58,6 +59,7 @@ class BacktestConfig(Section):
 
     """
 
+    profile: ProfileName | None = None
     strategy: StrategyConfig | None = None
     data: DataConfig = DataConfig()
     account: AccountField = CashAccount()
@@ -84,9 +86,20 @@ class BacktestConfig(Section):
         elif not isinstance(config, Mapping | BacktestConfig | None):
             raise ConfigError(f"config must be a BacktestConfig, a dictionary or a path, not {type(config).__name__}")
         tables = nested(overrides)
-        if isinstance(config, BacktestConfig) and not tables:
-            return config
+        if isinstance(config, BacktestConfig):
+            if not tables:
+                return config
+            if overrides.get("profile") not in (None, config.profile):
+                raise ConfigError(
+                    f"profile {overrides['profile']!r} comes too late: this BacktestConfig no longer knows which of its settings "
+                    "were chosen. Give the profile where the configuration is made."
+                )
         return _validated(_overlaid(config or {}, tables), file)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_its_profile(cls, given: Any) -> Any:
+        return over_profile(cls, given)
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "BacktestConfig":

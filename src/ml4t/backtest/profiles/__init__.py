@@ -1,0 +1,9 @@
+"""Profiles: the rules of other engines, each a short list of differences from our defaults (docs/parity/README.md)."""
+
+from ml4t.backtest.profiles.backtesting_py import BACKTESTING_PY
+from ml4t.backtest.profiles.profile import Difference, Profile
+
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (BACKTESTING_PY,)}
+"""Every profile by its name."""
+
+__all__ = ["PROFILES", "Difference", "Profile"]
