@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml4t.backtest import Signals, Strategy, run
+from ml4t.backtest import Signals, Strategy, TargetWeights, run
 from ml4t.backtest.datasets import us_indices
 from plain_signals import PlainSignals
-from told import bars
+from told import bars, minute
 
 LETTERS = {"entries": "E", "exits": "X", "short_entries": "S", "short_exits": "C"}
 CASES = 60
@@ -107,3 +107,114 @@ def test_a_stream_and_the_bars_own_columns(seed: int) -> None:
         for role, cell in cells.items():
             cell[ends.index_of(row["timestamp"]), symbols.index(row["symbol"])] = row[role]
     assert same(own, run(Signals(**cells, **rules), data.drop(*LETTERS), config)) == []
+
+
+# -------------------------------------------------------------------------------------------------------------- weights
+class PlainWeights(Strategy):
+    """Target weights from a dictionary, by the broker's own rebalance."""
+
+    def __init__(self, batches: dict[int, dict[str, float]], every: int | str, unnamed: str, **limits: float) -> None:
+        super().__init__()
+        self.batches, self.every, self.unnamed, self.limits = batches, every, unnamed, limits
+        self.last: dict[str, float] | None = None
+
+    def on_start(self) -> None:
+        if self.every != "signal":
+            self.schedule(self.follow, every=self.every)
+
+    def follow(self) -> None:
+        self.take()
+        if self.last is not None:
+            self.move()
+
+    def on_bar(self) -> None:
+        if self.take() and self.every == "signal":
+            self.move()
+
+    def take(self) -> bool:
+        batch = self.batches.pop(self.clock.now_ns, None)
+        if batch is not None:
+            self.last = {**(self.last or {}), **batch} if self.unnamed == "last" else batch
+        return batch is not None
+
+    def move(self) -> None:
+        assert self.last is not None
+        if self.portfolio.equity <= 0:
+            self.record("no_equity", self.portfolio.equity)
+            return
+        weights = {name: self.last.get(name, 0.0) for name in self.data.symbols}
+        if self.unnamed == "last":  # what no batch has named is not held either
+            weights = {name: weight for name, weight in weights.items() if name in self.last}
+        self.broker.rebalance(weights, **self.limits)
+
+
+def drawn_weights(rng: random.Random) -> tuple[pl.DataFrame, pl.DataFrame, dict[int, dict[str, float]], dict[str, Any]]:
+    """Bars, a long frame of weights, the same by instant, and a config."""
+    symbols, count = "ABCD"[: rng.randint(1, 4)], rng.randint(4, 30)
+    table, price = [], 100.0
+    for _ in range(count):
+        price = max(20.0, price + rng.choice((-6.0, -1.0, 0.0, 0.5, 5.0)))
+        table.append((price, price + 2.0, price - 2.0, price + rng.choice((-1.0, 0.0, 2.0))))
+    data = bars(*table, symbols=symbols)
+    data = data.filter(pl.Series([rng.random() < 0.9 or n < len(symbols) for n in range(data.height)]))
+    kind = rng.choice(("cash", "margin"))
+    least = -4 if kind == "margin" else 0
+    batches: dict[int, dict[str, float]] = {}
+    rows = []
+    ends = set(data["timestamp"].to_list())
+    for n in range(count):
+        named = [symbol for symbol in symbols if rng.random() < 0.6]
+        if named and minute(n) in ends and rng.random() < 0.5:
+            batch = {symbol: rng.randint(least, 5) / 10 for symbol in named}
+            batches[int(minute(n + 1).timestamp()) * 1_000_000_000] = batch
+            rows += [(minute(n), symbol, weight) for symbol, weight in batch.items()]
+    rows = rows or [(minute(0), "A", 0.5)]
+    batches = batches or {int(minute(1).timestamp()) * 1_000_000_000: {"A": 0.5}}
+    rng.shuffle(rows)
+    weights = pl.DataFrame(rows, schema=["timestamp", "symbol", "w"], orient="row")
+    config: dict[str, Any] = {
+        "account": {"cash": 10_000.0, "kind": kind},
+        "data": {"sort": True},
+        "instruments": {"default": {"lot_size": rng.choice((0.0, 1.0))}},
+    }
+    if rng.random() < 0.3:
+        config["fills"] = {"participation": {"share": 0.01}}
+    if rng.random() < 0.3:
+        config["orders"] = {"latency": {"submit": "90s", "cancel": "30s"}}
+    return data, weights, batches, config
+
+
+def test_random_weights_and_plain_python() -> None:
+    traded = 0
+    for seed in range(CASES):
+        rng = random.Random(5_000 + seed)
+        data, weights, batches, config = drawn_weights(rng)
+        rules = {"every": rng.choice(("signal", "signal", 1, 3, "session")), "unnamed": rng.choice(("close", "last"))}
+        limits = {"drift": rng.choice((0.0, 0.05)), "cash_buffer": rng.choice((0.0, 0.02))}
+        limits |= {"minimum_trade": 300.0} if rng.random() < 0.3 else {}
+        columns = run(TargetWeights(weights, **rules, **limits), data, config)
+        assert same(columns, run(PlainWeights(batches, **rules, **limits), data, config)) == [], (seed, rules, limits)
+        traded += columns.fills.height
+    assert traded > 5 * CASES
+
+
+def test_a_monthly_book_on_real_data() -> None:
+    data = us_indices().with_columns(change=pl.col("close").pct_change(60).over("symbol"))
+
+    class Plain(Strategy):
+        def on_start(self) -> None:
+            self.schedule(self.follow, every="month")
+
+        def follow(self) -> None:
+            scores = {symbol: self.data.change(symbol) for symbol in self.data.symbols}
+            scores = {symbol: score for symbol, score in scores.items() if score == score}
+            if scores:
+                best, worst = max(scores, key=scores.__getitem__), min(scores, key=scores.__getitem__)
+                self.broker.rebalance(
+                    {name: 0.4 * (name == best) - 0.4 * (name == worst) for name in scores}, drift=0.02
+                )
+
+    rules: dict[str, Any] = {"book": "long_short", "top": 1, "bottom": 1, "gross": 0.8, "every": "month", "drift": 0.02}
+    columns = run(TargetWeights(scores="change", **rules), data, {"account": {"kind": "margin"}})
+    assert columns.fills.height > 100
+    assert same(columns, run(Plain(), data, {"account": {"kind": "margin"}})) == []

@@ -8,8 +8,9 @@ import pytest
 
 import ml4t.backtest
 import page
-from ml4t.backtest.columns.signals import Signals
+from ml4t.backtest import Signals, TargetWeights
 from ml4t.backtest.datasets import us_indices
+from ml4t.backtest.schedule import PERIODS
 
 PAGE = page.ROOT / "docs" / "columns.md"
 EXAMPLES = page.code_blocks(PAGE, "python")
@@ -35,12 +36,19 @@ def test_the_example_trades(number: int, space: dict[str, Any]) -> None:
     assert [result.fills.height > 0 for result in kept] == [True]
 
 
-def test_the_choices_of_signals_are_listed() -> None:
-    listed = {
-        row["rule"].strip("`"): row["choices (default first)"].split(", ") for row in page.tables(PAGE)["Signals"]
-    }
-    choices: dict[str, type[IntEnum]] = dict(Signals.choices)
-    assert {name: sorted(names) for name, names in listed.items()} == {
+@pytest.mark.parametrize(("heading", "strategy"), [("Signals", Signals), ("Target weights", TargetWeights)])
+def test_the_choices_are_listed(heading: str, strategy: type[Signals | TargetWeights]) -> None:
+    rows = page.tables(PAGE)[heading]
+    listed = {row["rule"].strip("`"): row["choices (default first)"].split(", ") for row in rows}
+    choices: dict[str, type[IntEnum]] = dict(strategy._choices)
+    named = {name: names for name, names in listed.items() if name in choices}
+    assert {name: sorted(names) for name, names in named.items()} == {
         name: sorted(member.name.lower() for member in choice) for name, choice in choices.items()
     }
-    assert [names[0] for names in listed.values()] == [getattr(Signals, name).name.lower() for name in listed]
+    assert [names[0] for names in named.values()] == [getattr(strategy, name).name.lower() for name in named]
+
+
+def test_every_schedule_is_listed() -> None:
+    listed = next(row for row in page.tables(PAGE)["Target weights"] if row["rule"] == "`every`")
+    names = listed["choices (default first)"].split(", ")
+    assert names == ["signal", *PERIODS, "or a number of bars"]

@@ -254,7 +254,7 @@ def test_a_negative_size_of_a_column_ends_the_run() -> None:
 def test_every_choice_is_an_enum_by_name() -> None:
     choices = {"conflict": Conflict, "side_conflict": SideConflict, "reentry": Reentry}
     choices |= {"accumulation": Accumulation, "reversal": Reversal, "sizing": Size}
-    assert Signals.choices == choices
+    assert Signals._choices == choices
     for name, choice in choices.items():
         for member in choice:
             more = {"stop_loss": 0.1, "bars_per_year": 252.0}

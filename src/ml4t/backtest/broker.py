@@ -223,11 +223,17 @@ class Broker:
         limits = rebalance.band(minimum_trade, drift, cash_buffer)
         changes = rebalance.targets(self.handle.state, self._numbers, weights, limits)
         traded = {number for number, _ in changes}
-        for order in self.orders():
-            if order.origin == Origin.TARGET and self._numbers[order.symbol] not in traded:
-                self.cancel(order)
+        for number, symbol in enumerate(self.symbols):
+            if number not in traded:
+                self.cancel_target(symbol)
         orders = [self._target(TARGET_PERCENT, self.symbols[n], weight, **terms) for n, weight in changes]
         return [order for order in orders if order is not None]
+
+    def cancel_target(self, symbol: str) -> None:
+        """The symbol has no live target order."""
+        for order in self.orders(symbol) if self.is_under_way(symbol) else ():
+            if order.origin == Origin.TARGET:
+                self.cancel(order)
 
     def close(self, symbol: str, *, tag: str | None = None) -> Order | None:
         """A market order that closes the position as it is when it fills; None where the position is flat."""

@@ -210,7 +210,7 @@ class Engine:
             entry_point("inform")(self._handle.key, before)
         self.strategy.on_start()
         self._notes.has_begun = True
-        times = [due_times(self.bars, every, at) for _, every, at in self._notes.schedules]
+        times = [due_times(self.bars, every, at, self.config.data.calendar) for _, every, at in self._notes.schedules]
         count = sum(map(len, times))
         self.state.needs[:] = 0
         self.state.needs[TIMER_ROOM] = self.state.clock[TIMERS] + count + 1

@@ -426,6 +426,31 @@ class Reversal(IntEnum):
     FLIP = 2
 
 
+class Unnamed(IntEnum):
+    """What becomes of a symbol that a batch of weights does not name: its target is 0, it is left alone, or its last target stays."""
+
+    CLOSE = 0
+    HOLD = 1
+    LAST = 2
+
+
+class Book(IntEnum):
+    """What is made of scores: the best are bought, the worst are sold short, or both, each for half of the gross weight."""
+
+    LONG = 0
+    SHORT = 1
+    LONG_SHORT = 2
+
+
+class Weighting(IntEnum):
+    """How weight is divided on one side: equally, by score, by rank, or by the inverse of volatility."""
+
+    EQUAL = 0
+    SCORE = 1
+    RANK = 2
+    INVERSE_VOLATILITY = 3
+
+
 LEAKY = frozenset({MarketFill.SAME_CLOSE})
 """Rules that use information from after the decision. A run that uses one must acknowledge it and says so."""
 

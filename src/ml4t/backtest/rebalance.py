@@ -54,7 +54,7 @@ def targets(state: State, numbers: Symbols, weights: Mapping[str, float], limits
     changes = []
     for number, weight in wanted.items():
         held = float(state.positions.quantity[number])
-        value = held * float(state.instruments.multiplier[number] * state.market.mark[number]) if held else 0.0
+        value = held * float(state.instruments.multiplier[number]) * float(state.market.mark[number]) if held else 0.0
         missing = weight * equity - value
         is_close = held != 0.0 and weight == 0.0
         is_large = abs(missing) > limits.drift * equity and abs(missing) >= limits.minimum_trade

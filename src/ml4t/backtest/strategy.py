@@ -191,6 +191,7 @@ class Strategy:
         """`callback` is called in decisions of its own. In `on_start` only.
 
         - `every` = "session", "week" or "month": in each one's first session, `at` its "open" or "close"
+        - `every` = "week_end" or "month_end": in each one's last session, which takes `data.calendar` to know in advance
         - `every` = n: after every n-th bar
         """
         if self._notes.has_begun:

@@ -1,5 +1,6 @@
 """What strategies that are columns share: where the columns come from."""
 
+import math
 from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, ClassVar
@@ -19,20 +20,26 @@ BARS = "bars"
 class Driver(Strategy):
     """Base of the strategies that read their decisions from columns.
 
-    A parameter named in `roles` is a column: its name in the bars or in `frame`, "stream:name" in a stream that `run` is given, or the
+    A parameter named in `_roles` is a column: its name in the bars or in `frame`, "stream:name" in a stream that `run` is given, or the
     values themselves as a frame or an array (`columns.frame.long_frame`). What a run keeps of values is the name of their stream.
-    `choices` are the parameters that are enums: a member or its name.
+    `_choices` are the parameters that are enums: a member or its name.
     """
 
-    roles: ClassVar[tuple[str, ...]] = ()
-    choices: ClassVar[Mapping[str, type[IntEnum]]] = {}
+    _roles: ClassVar[tuple[str, ...]] = ()
+    _choices: ClassVar[Mapping[str, type[IntEnum]]] = {}
 
-    def __init__(self, **parameters: Any) -> None:
+    def __init__(self, *values: Any, **parameters: Any) -> None:
+        if len(values) > len(self._roles):
+            raise StrategyError(f"{type(self).__name__} takes {', '.join(self._roles)} by position, and nothing after.")
+        for role, value in zip(self._roles, values, strict=False):
+            if role in parameters:
+                raise StrategyError(f"{type(self).__name__}: {role} is given twice, by position and by name.")
+            parameters[role] = value
         self._frames: dict[str, Any] = {}
         frame = parameters.pop("frame", None)
         if frame is not None:
             self._frames["frame"] = frame_of(frame)
-        for role in self.roles:
+        for role in self._roles:
             value = parameters.get(role)
             if isinstance(value, np.generic):
                 value = parameters[role] = value.item()
@@ -44,7 +51,7 @@ class Driver(Strategy):
                 parameters[role] = f"{role}:{role}"
             elif value is None:
                 parameters.pop(role, None)
-        for name, choice in self.choices.items():
+        for name, choice in self._choices.items():
             if isinstance(given := parameters.get(name), str):
                 parameters[name] = self._chosen(name, choice, given)
         super().__init__(**parameters)
@@ -52,7 +59,7 @@ class Driver(Strategy):
     def inputs(self, bars: Stream) -> Mapping[str, Any]:
         """The frames, as rows that have a symbol; None for streams that are only named."""
         needed: dict[str, Any] = {}
-        for role in self.roles:
+        for role in self._roles:
             if not isinstance(name := getattr(self, role), str) or not name:
                 continue
             stream, column = self.place(role)
@@ -70,6 +77,29 @@ class Driver(Strategy):
         stream, colon, column = str(getattr(self, role)).partition(":")
         return (stream, column) if colon else (BARS, stream)
 
+    def located(self, role: str) -> tuple[bool, str, str]:
+        """Whether a role is a column, and its stream and name. Raises UnknownFieldError where there is no such column."""
+        value = getattr(self, role)
+        if not isinstance(value, str) or not value:
+            return False, BARS, "close"
+        stream, name = self.place(role)
+        if name not in self.data.columns(stream):
+            self.data.value(self.data.symbols[0], name, stream=stream)  # says what there is
+        return True, stream, name
+
+    def deviation(self, symbol: str, n: int) -> float:
+        """The sample standard deviation of the last n returns, NaN while fewer are known."""
+        closes = self.data.window(symbol, "close", n + 1)
+        if len(closes) <= n:
+            return math.nan
+        mean, total = 0.0, 0.0
+        for k in range(n):
+            mean += closes[k + 1] / closes[k] - 1.0
+        mean /= n
+        for k in range(n):
+            total += (closes[k + 1] / closes[k] - 1.0 - mean) ** 2
+        return math.sqrt(total / (n - 1))
+
     def _chosen(self, name: str, choice: type[IntEnum], given: str) -> IntEnum:
         names = [member.name.lower() for member in choice]
         if given.lower() not in names:
@@ -86,7 +116,7 @@ class Driver(Strategy):
             )
 
     def _shared(self, frame: pl.DataFrame, bars: Stream) -> pl.DataFrame:
-        for role in self.roles:
+        for role in self._roles:
             if isinstance(getattr(self, role), str):
                 stream, column = self.place(role)
                 if stream == "frame" and column in bars.columns:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ml4t.backtest.columns.driver import BARS
 from ml4t.backtest.columns.size import Sized
 from ml4t.backtest.enums import (
     Accumulation,
@@ -60,8 +59,8 @@ class Signals(Sized):
     accumulation: Accumulation = Accumulation.NONE
     reversal: Reversal = Reversal.FLIP
 
-    roles = (*FLAGS, *LEVELS)
-    choices: ClassVar[Mapping[str, type[IntEnum]]] = {
+    _roles = (*FLAGS, *LEVELS)
+    _choices: ClassVar[Mapping[str, type[IntEnum]]] = {
         "sizing": Size,
         "conflict": Conflict,
         "side_conflict": SideConflict,
@@ -70,8 +69,8 @@ class Signals(Sized):
         "reversal": Reversal,
     }
 
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__(**parameters)
+    def __init__(self, *values: Any, **parameters: Any) -> None:
+        super().__init__(*values, **parameters)
         if not self.entries and not self.short_entries:
             raise StrategyError(
                 "Signals: name a column of entries or short_entries; without entries there are no orders."
@@ -98,34 +97,25 @@ class Signals(Sized):
     def on_start(self) -> None:
         """Nothing has been seen or asked for."""
         count = len(self.data.symbols)
-        self._seen = np.full((len(FLAGS), count), UNSEEN)  # rows of each role's stream that have been looked at
-        self._entered = np.zeros(
+        self.seen = np.full((len(FLAGS), count), UNSEEN)  # rows of each role's stream that have been looked at
+        self.entered = np.zeros(
             (2, count), np.bool_
         )  # long, short: an entry was asked for and has not been absent since
-        self._sent = np.zeros(count, np.int64)  # side of the entry that is under way
-        self._closing = np.zeros(count, np.bool_)  # a close is under way
-        self._has_entries, self._entries_stream, self._entries_name = self._located("entries")
-        self._has_exits, self._exits_stream, self._exits_name = self._located("exits")
-        self._has_short_entries, self._short_entries_stream, self._short_entries_name = self._located("short_entries")
-        self._has_short_exits, self._short_exits_stream, self._short_exits_name = self._located("short_exits")
-        self._size_varies, self._size_stream, self._size_name = self._located("size")
-        self._stop_varies, self._stop_stream, self._stop_name = self._located("stop_loss")
-        self._profit_varies, self._profit_stream, self._profit_name = self._located("take_profit")
-        self._trail_varies, self._trail_stream, self._trail_name = self._located("trail")
-        self._size, self._stop = self._constant("size"), self._constant("stop_loss")
-        self._profit, self._trail = self._constant("take_profit"), self._constant("trail")
+        self.sent = np.zeros(count, np.int64)  # side of the entry that is under way
+        self.closing = np.zeros(count, np.bool_)  # a close is under way
+        self.has_entries, self.entries_stream, self.entries_name = self.located("entries")
+        self.has_exits, self.exits_stream, self.exits_name = self.located("exits")
+        self.has_short_entries, self.short_entries_stream, self.short_entries_name = self.located("short_entries")
+        self.has_short_exits, self.short_exits_stream, self.short_exits_name = self.located("short_exits")
+        self.size_varies, self.size_stream, self.size_name = self.located("size")
+        self.stop_varies, self.stop_stream, self.stop_name = self.located("stop_loss")
+        self.profit_varies, self.profit_stream, self.profit_name = self.located("take_profit")
+        self.trail_varies, self.trail_stream, self.trail_name = self.located("trail")
+        self.fixed_size, self.fixed_stop = self.constant("size"), self.constant("stop_loss")
+        self.fixed_profit, self.fixed_trail = self.constant("take_profit"), self.constant("trail")
 
-    def _located(self, role: str) -> tuple[bool, str, str]:
-        """Whether a role is a column, and its stream and name."""
-        value = getattr(self, role)
-        if not isinstance(value, str) or not value:
-            return False, BARS, "close"
-        stream, name = self.place(role)
-        if name not in self.data.columns(stream):
-            self.data.value(self.data.symbols[0], name, stream=stream)  # says what there is
-        return True, stream, name
-
-    def _constant(self, role: str) -> float:
+    def constant(self, role: str) -> float:
+        """A size or stop that is the same for all, NaN where there is none."""
         value = getattr(self, role)
         return math.nan if isinstance(value, str) or value == 0.0 else float(value)
 
@@ -137,26 +127,24 @@ class Signals(Sized):
             i += 1
             if not self.data.is_new(symbol):
                 continue
-            long_in = self._has_entries and self.says_yes(
-                LONG_ENTRY, i, symbol, self._entries_stream, self._entries_name
+            long_in = self.has_entries and self.says_yes(LONG_ENTRY, i, symbol, self.entries_stream, self.entries_name)
+            long_out = self.has_exits and self.says_yes(LONG_EXIT, i, symbol, self.exits_stream, self.exits_name)
+            short_in = self.has_short_entries and self.says_yes(
+                SHORT_ENTRY, i, symbol, self.short_entries_stream, self.short_entries_name
             )
-            long_out = self._has_exits and self.says_yes(LONG_EXIT, i, symbol, self._exits_stream, self._exits_name)
-            short_in = self._has_short_entries and self.says_yes(
-                SHORT_ENTRY, i, symbol, self._short_entries_stream, self._short_entries_name
-            )
-            short_out = self._has_short_exits and self.says_yes(
-                SHORT_EXIT, i, symbol, self._short_exits_stream, self._short_exits_name
+            short_out = self.has_short_exits and self.says_yes(
+                SHORT_EXIT, i, symbol, self.short_exits_stream, self.short_exits_name
             )
             if self.reentry == Reentry.RESET:
-                self._entered[0, i] &= long_in
-                self._entered[1, i] &= short_in
+                self.entered[0, i] &= long_in
+                self.entered[1, i] &= short_in
             if long_in or long_out or short_in or short_out:
                 self.decide(i, symbol, long_in, long_out, short_in, short_out)
 
     def says_yes(self, role: int, i: int, symbol: str, stream: str, name: str) -> bool:
         """Whether a row since the symbol's last bar says yes. A symbol's first decision after a warm-up looks at one row only."""
-        known, looked = self.data.count(symbol, stream), self._seen[role, i]
-        self._seen[role, i] = known
+        known, looked = self.data.count(symbol, stream), self.seen[role, i]
+        self.seen[role, i] = known
         if looked == UNSEEN:
             looked = 0 if self.data.count(symbol) == 1 else known - 1
         new = known - looked
@@ -177,10 +165,10 @@ class Signals(Sized):
         side = 1 if held > 0.0 else -1 if held < 0.0 else 0
         is_under_way = self.broker.is_under_way(symbol)
         if not is_under_way:
-            self._sent[i] = 0
-            self._closing[i] = False
+            self.sent[i] = 0
+            self.closing[i] = False
         elif side == 0:
-            side = self._sent[i]
+            side = self.sent[i]
         becomes, enters = self.action(side, long_in, long_out, short_in, short_out)
         is_free = not is_under_way
         if becomes != STAY:
@@ -232,39 +220,39 @@ class Signals(Sized):
             if not is_under_way:
                 self.send(symbol, -side, reduce_only=True)
             return False
-        if self._closing[i]:
+        if self.closing[i]:
             return False
         if is_under_way:
             self.broker.cancel_all(symbol)
         if held != 0.0:
             self.broker.close(symbol)
-            self._closing[i] = True
+            self.closing[i] = True
         return True
 
     def enter(self, i: int, symbol: str, side: int, is_held: bool) -> None:
         """An entry of that side is under way, if it may be."""
         column = 0 if side > 0 else 1
-        if self.reentry != Reentry.ALWAYS and self._entered[column, i] and not is_held:
+        if self.reentry != Reentry.ALWAYS and self.entered[column, i] and not is_held:
             return
         if self.send(symbol, side, reduce_only=False):
-            self._entered[column, i] = True
-            self._sent[i] = side
+            self.entered[column, i] = True
+            self.sent[i] = side
 
     def send(self, symbol: str, side: int, reduce_only: bool) -> bool:
         """An order of one size was asked for; False where there is no size."""
-        stop = self.data.value(symbol, self._stop_name, stream=self._stop_stream) if self._stop_varies else self._stop
-        size = self.data.value(symbol, self._size_name, stream=self._size_stream) if self._size_varies else self._size
+        stop = self.data.value(symbol, self.stop_name, stream=self.stop_stream) if self.stop_varies else self.fixed_stop
+        size = self.data.value(symbol, self.size_name, stream=self.size_stream) if self.size_varies else self.fixed_size
         unit, size = self.sized(symbol, side, size, stop)
         if math.isnan(size) or size == 0.0:
             return False
         if reduce_only:
             self.broker.place(symbol, side, unit, size, reduce_only=True)
             return True
-        profit, trail = self._profit, self._trail
-        if self._profit_varies:
-            profit = self.data.value(symbol, self._profit_name, stream=self._profit_stream)
-        if self._trail_varies:
-            trail = self.data.value(symbol, self._trail_name, stream=self._trail_stream)
+        profit, trail = self.fixed_profit, self.fixed_trail
+        if self.profit_varies:
+            profit = self.data.value(symbol, self.profit_name, stream=self.profit_stream)
+        if self.trail_varies:
+            trail = self.data.value(symbol, self.trail_name, stream=self.trail_stream)
         self.broker.place(
             symbol,
             side,

@@ -36,20 +36,6 @@ class Sized(Driver):
                 rate = side * (close - stop) / close
             return PERCENT, size / rate if rate > 0.0 else math.nan
         if self.sizing == Size.VOLATILITY:
-            deviation = self.deviation(symbol) * math.sqrt(self.bars_per_year)
+            deviation = self.deviation(symbol, self.window) * math.sqrt(self.bars_per_year)
             return PERCENT, size / deviation if deviation > 0.0 else math.nan
         return PERCENT, size
-
-    def deviation(self, symbol: str) -> float:
-        """The sample standard deviation of the last `window` returns, NaN while fewer are known."""
-        n = self.window
-        closes = self.data.window(symbol, "close", n + 1)
-        if len(closes) <= n:
-            return math.nan
-        mean, total = 0.0, 0.0
-        for k in range(n):
-            mean += closes[k + 1] / closes[k] - 1.0
-        mean /= n
-        for k in range(n):
-            total += (closes[k + 1] / closes[k] - 1.0 - mean) ** 2
-        return math.sqrt(total / (n - 1))
