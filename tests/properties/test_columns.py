@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml4t.backtest import Signals, Strategy, TargetWeights, run
+from ml4t.backtest import Orders, Signal, Signals, Strategy, TargetWeights, run
 from ml4t.backtest.datasets import us_indices
 from plain_signals import PlainSignals
 from told import bars, minute
@@ -218,3 +218,61 @@ def test_a_monthly_book_on_real_data() -> None:
     columns = run(TargetWeights(scores="change", **rules), data, {"account": {"kind": "margin"}})
     assert columns.fills.height > 100
     assert same(columns, run(Plain(), data, {"account": {"kind": "margin"}})) == []
+
+
+# --------------------------------------------------------------------------------------------------------------- orders
+class PlainOrders(Strategy):
+    """Orders from a list, each batch when its signal arrives."""
+
+    def __init__(self, batches: list[list[dict[str, Any]]]) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_signal(self, signal: Signal) -> None:
+        for terms in self.batches[int(signal.values["batch"])]:
+            given = {name: value for name, value in terms.items() if value is not None}
+            side = given.pop("side")
+            (self.broker.buy if side == "buy" else self.broker.sell)(given.pop("symbol"), **given)
+
+
+def drawn_order(rng: random.Random, symbols: str) -> dict[str, Any]:
+    """An order that opens, with any terms."""
+    size = rng.choice(("quantity", "value", "percent"))
+    terms: dict[str, Any] = dict.fromkeys(
+        ("quantity", "value", "percent", "limit", "stop", "bars", "tag", "reduce_only")
+    )
+    terms |= dict.fromkeys(("stop_loss", "take_profit", "trail", "max_bars"))
+    terms |= {"symbol": rng.choice(symbols), "side": rng.choice(("buy", "sell")), "tif": "GTC"}
+    terms[size] = {"quantity": float(rng.randint(1, 20)), "value": 900.0, "percent": 0.1}[size]
+    if rng.random() < 0.4:
+        terms["limit"] = rng.choice((97.0, 100.0, 103.0))
+    if rng.random() < 0.3:
+        terms["stop"] = rng.choice((97.0, 100.0, 103.0))
+    terms["tif"] = rng.choice(("GTC", "DAY", "BARS") if terms["stop"] else ("GTC", "DAY", "IOC", "FOK", "BARS"))
+    if terms["tif"] == "BARS":
+        terms["bars"] = rng.randint(1, 4)
+    if rng.random() < 0.2:
+        terms["reduce_only"] = True
+    elif size != "quantity":  # an order of that quantity may only close, and then it has no exits
+        terms["stop_loss"] = rng.choice((None, 0.03))
+        terms["take_profit"] = rng.choice((None, 0.04))
+        terms["trail"] = rng.choice((None, None, 0.05))
+        terms["max_bars"] = rng.choice((None, None, 3))
+    terms["tag"] = rng.choice((None, "first", "second"))
+    return terms
+
+
+def test_random_orders_and_plain_python() -> None:
+    traded = 0
+    for seed in range(CASES):
+        rng = random.Random(9_000 + seed)
+        data, _, _, config = drawn_weights(rng)
+        symbols, count = "".join(sorted(set(data["symbol"]))), data["timestamp"].n_unique()
+        times = sorted({minute(rng.randint(2, 2 * count) / 2) for _ in range(rng.randint(1, 8))})
+        batches = [[drawn_order(rng, symbols) for _ in range(rng.randint(1, 4))] for _ in times]
+        signals = pl.DataFrame({"timestamp": times, "arrival": times, "batch": list(range(len(times)))})
+        flat = [{"timestamp": time} | terms for time, batch in zip(times, batches, strict=True) for terms in batch]
+        columns = run(Orders(pl.DataFrame(flat, infer_schema_length=None)), data, config)
+        assert same(columns, run(PlainOrders(batches), data, config, signals=signals)) == [], seed
+        traded += columns.fills.height
+    assert traded > 3 * CASES

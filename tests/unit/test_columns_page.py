@@ -1,5 +1,6 @@
 """docs/columns.md: every example runs, and its tables are complete."""
 
+import re
 from enum import IntEnum
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import ml4t.backtest
 import page
 from ml4t.backtest import Signals, TargetWeights
+from ml4t.backtest.columns.order_frame import COLUMNS
 from ml4t.backtest.datasets import us_indices
 from ml4t.backtest.schedule import PERIODS
 
@@ -52,3 +54,8 @@ def test_every_schedule_is_listed() -> None:
     listed = next(row for row in page.tables(PAGE)["Target weights"] if row["rule"] == "`every`")
     names = listed["choices (default first)"].split(", ")
     assert names == ["signal", *PERIODS, "or a number of bars"]
+
+
+def test_every_column_of_orders_is_listed() -> None:
+    cells = ", ".join(row["column"] for row in page.tables(PAGE)["Orders"])
+    assert set(re.findall(r"`(\w+)`", cells)) == {"timestamp", "symbol", *COLUMNS}

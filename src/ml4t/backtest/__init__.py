@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ml4t.backtest.columns import Signals, TargetWeights
+    from ml4t.backtest.columns import Orders, Signals, TargetWeights
     from ml4t.backtest.config import BacktestConfig
     from ml4t.backtest.engine import Engine, run
     from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Side, TimeInForce
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.user_model import interpreted
 
 _HOMES = {
-    "columns": ("Signals", "TargetWeights"),
+    "columns": ("Orders", "Signals", "TargetWeights"),
     "config": ("BacktestConfig",),
     "engine": ("Engine", "run"),
     "enums": ("OrderState", "OrderType", "Origin", "Reason", "Side", "TimeInForce"),
@@ -71,6 +71,7 @@ __all__ = [
     "OrderEvent",
     "OrderState",
     "OrderType",
+    "Orders",
     "Origin",
     "Price",
     "Reason",

@@ -414,7 +414,9 @@ def _load(
     for name, (frame, setting) in given.items():
         is_silent = setting is None or (setting.label == TimestampLabel.AUTO and setting.frequency is None)
         like = bars if name in brought and is_silent else None
-        loaded.append(load_information(frame, _labelled(rules, setting), name=name, symbols=bars.symbols, like=like))
+        repeats = name in strategy._repeating
+        own = _labelled(rules, setting)
+        loaded.append(load_information(frame, own, name=name, symbols=bars.symbols, like=like, repeats=repeats))
     labelled = [s.name for s in (bars, *loaded) if s.label == TimestampLabel.SESSION]
     fine = [s.name for s in (bars, *loaded) if s.is_subdaily]
     if labelled and fine and config.data.session is None and config.data.calendar is None:

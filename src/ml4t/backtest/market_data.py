@@ -154,9 +154,9 @@ class MarketData:
             raise UnknownFieldError("Every bar has a symbol: say which one.")
         return series
 
-    def count(self, symbol: str, stream: str = "bars") -> int:
-        """How many bars of the symbol, or rows of another stream, are known."""
-        if stream == "bars":
+    def count(self, symbol: str | None, stream: str = "bars") -> int:
+        """How many bars of the symbol, or rows of another stream, are known. `symbol=None`: rows that concern no symbol."""
+        if stream == "bars" and symbol is not None:
             number = self._numbers[symbol]
         else:
             number = self._series(symbol, stream)

@@ -121,6 +121,7 @@ class Strategy:
     random: np.random.Generator
     exit_rules: Exits | None = None
     _notes: Notes
+    _repeating: ClassVar[frozenset[str]] = frozenset()  # streams in which rows may share symbol, event and arrival
 
     def __init__(self, **parameters: Any) -> None:
         known = self.parameter_types()

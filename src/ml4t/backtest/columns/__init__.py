@@ -1,6 +1,7 @@
-"""Strategies that are columns: signals and target weights in place of decisions in code (docs/columns.md)."""
+"""Strategies that are columns: signals, target weights and orders in place of decisions in code (docs/columns.md)."""
 
+from .orders import Orders
 from .signals import Signals
 from .target_weights import TargetWeights
 
-__all__ = ["Signals", "TargetWeights"]
+__all__ = ["Orders", "Signals", "TargetWeights"]

@@ -22,7 +22,13 @@ from .zone import Ns, Zone
 
 
 def load_information(
-    source: object, rules: StreamRules, *, name: str, symbols: tuple[str, ...], like: Stream | None = None
+    source: object,
+    rules: StreamRules,
+    *,
+    name: str,
+    symbols: tuple[str, ...],
+    like: Stream | None = None,
+    repeats: bool = False,
 ) -> Stream:
     """Rows in order of (arrival, symbol, event), each known from its arrival.
 
@@ -30,7 +36,7 @@ def load_information(
     is known at the end of its bar by the label rules; optional `symbol`, else the rows concern `rules.symbol` or no
     particular one (-1); all other numeric or boolean columns are values, in which NaN is allowed and null becomes NaN.
     An arrival given as a Date means the end of that date's session. `rules.start` drops nothing: older rows stay known.
-    `like`: bars whose labels and frequency are those of rows that say nothing else.
+    `like`: bars whose labels and frequency are those of rows that say nothing else. `repeats`: rows may be equal in all three times.
 
     >>> at = pl.Series(["2024-01-02T10:30:05"]).str.to_datetime()
     >>> signals = pl.DataFrame({"timestamp": at, "arrival": at, "symbol": ["SPX"], "score": [0.7]})
@@ -55,7 +61,8 @@ def load_information(
     arrival = _arrival(table, rules, zone, findings) if "arrival" in table.role else None
     rows, line, is_naive = timed_rows(table, codes, columns, rules, zone, arrival=arrival, is_bars=False)
     rows = validation.in_period(table, rows, rules, zone, findings=findings, from_start=False)
-    rows = validation.drop_duplicates(table, rows, rules, findings, by_start=True)
+    if not repeats:
+        rows = validation.drop_duplicates(table, rows, rules, findings, by_start=True)
     early = rows.end < rows.start
     if early.any():
         row = int(rows.position[early].min())
