@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.errors import (
         ArtifactError,
         BacktestError,
+        CompilationError,
         ConfigError,
         DataError,
         LookAheadError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.order import Order
     from ml4t.backtest.price import Atr, Offset, Price, Trail
     from ml4t.backtest.result import Result
-    from ml4t.backtest.strategy import Fill, OrderEvent, Signal, Strategy
+    from ml4t.backtest.strategy import Fill, OrderEvent, Signal, Strategy, compiled
     from ml4t.backtest.user_model import interpreted
 
 _HOMES = {
@@ -35,6 +36,7 @@ _HOMES = {
     "errors": (
         "ArtifactError",
         "BacktestError",
+        "CompilationError",
         "ConfigError",
         "DataError",
         "LookAheadError",
@@ -48,7 +50,7 @@ _HOMES = {
     "order": ("Order",),
     "price": ("Atr", "Offset", "Price", "Trail"),
     "result": ("Result",),
-    "strategy": ("Fill", "OrderEvent", "Signal", "Strategy"),
+    "strategy": ("Fill", "OrderEvent", "Signal", "Strategy", "compiled"),
     "user_model": ("interpreted",),
 }
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
@@ -58,6 +60,7 @@ __all__ = [
     "Atr",
     "BacktestConfig",
     "BacktestError",
+    "CompilationError",
     "ConfigError",
     "DataError",
     "Engine",
@@ -86,6 +89,7 @@ __all__ = [
     "Trail",
     "UnknownFieldError",
     "UnknownSymbolError",
+    "compiled",
     "interpreted",
     "run",
 ]

@@ -81,12 +81,14 @@ def cache_root() -> Path:
 class _DigestLocator(_CacheLocator):  # type: ignore[misc]
     """Stores entries under `cache_root()/DIGEST`. Numba alone would not notice an edit in a file that the cached function imports."""
 
+    folder: ClassVar = ""
+
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         self._py_file = py_file
         self._lineno = py_func.__code__.co_firstlineno
 
     def get_cache_path(self) -> str:
-        return str(cache_root() / DIGEST)
+        return str(cache_root() / DIGEST / self.folder)
 
     def get_source_stamp(self) -> str:
         return DIGEST
@@ -119,6 +121,29 @@ class _DigestCache(FunctionCache):  # type: ignore[misc]
             return None
 
 
+def compile_strategy(f: Callable[..., Any], folder: str, signature: tuple[Any, ...]) -> Callable[..., Any]:
+    """The loop of a strategy, compiled for its type or loaded from a folder of its own, to be called without the GIL.
+
+    Raises what Numba raises.
+    """
+    link_units()
+
+    class Locator(_DigestLocator):
+        pass
+
+    class Impl(CompileResultCacheImpl):  # type: ignore[misc]
+        _locator_classes: ClassVar = [Locator]
+
+    class Cache(_DigestCache):
+        _impl_class = Impl
+
+    Locator.folder = folder
+    dispatcher = numba.njit(error_model="python", nogil=True, no_cfunc_wrapper=True)(f)
+    dispatcher._cache = Cache(f)
+    dispatcher.compile(signature)
+    return cast("Callable[..., Any]", dispatcher.get_overload(signature))
+
+
 def inline(f: F) -> F:
     """Compile f as part of its caller: no call, no cache entry, and no wrapper for Python to call (wrap it in `numba.njit`)."""
     return cast(
@@ -148,8 +173,8 @@ def function(result: Any, *arguments: Any, cold: bool = True) -> Callable[[F], F
         if not IS_COMPILED:
             return f
         symbol = f"ml4t_backtest_{DIGEST}_{f.__module__.rpartition('.')[2]}_{f.__name__}"
-        _units.append((symbol, _cached(f, no_cpython_wrapper=True), (_STATE, *arguments)))
-        return cast("F", _Unit(symbol, result(_STATE, *arguments), cold))
+        _units.append((symbol, _cached(f, no_cpython_wrapper=True), (STATE, *arguments)))
+        return cast("F", _Unit(symbol, result(STATE, *arguments), cold))
 
     return decorate
 
@@ -221,7 +246,7 @@ class _Column(types.Type):  # type: ignore[misc]
         super().__init__(f"Column({dtype}, {place})")
 
 
-_STATE = _View("State")
+STATE = _View("State")
 _layout: list[tuple[Any, ...]] = []
 
 
@@ -284,11 +309,16 @@ def _alone(builder: Any, instruction: Any, place: int) -> None:
     instruction.set_metadata("tbaa", builder.module.add_metadata([kind, kind, cgutils.intp_t(0)]))
 
 
+def column_address(builder: Any, column: _Column, address: Any) -> Any:
+    """The address of a column's first element."""
+    return _table_entry(builder, address, 2 * column.place)
+
+
 def _element(context: Any, builder: Any, column: _Column, address: Any, index: Any) -> Any:
     if config.BOUNDSCHECK:
         cgutils.do_boundscheck(context, builder, index, _table_entry(builder, address, 2 * column.place + 1))
     kind = context.get_data_type(column.dtype)
-    data = builder.inttoptr(_table_entry(builder, address, 2 * column.place), kind.as_pointer())
+    data = builder.inttoptr(column_address(builder, column, address), kind.as_pointer())
     return builder.gep(data, [index])
 
 
@@ -329,9 +359,9 @@ def define_state(prototype: Any) -> None:
     place = count()
     for name, part in zip(prototype._fields, prototype, strict=True):
         if isinstance(part, np.ndarray):
-            _STATE.members[name] = _Column(typeof(part).dtype, next(place))
+            STATE.members[name] = _Column(typeof(part).dtype, next(place))
         else:
-            group = _STATE.members[name] = _View(name)
+            group = STATE.members[name] = _View(name)
             group.members.update(
                 {f: _Column(typeof(a).dtype, next(place)) for f, a in zip(part._fields, part, strict=True)}
             )
@@ -424,7 +454,7 @@ if IS_COMPILED:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noqa: ARG001
             return args[0]
 
-        return _STATE(types.intp), codegen
+        return STATE(types.intp), codegen
 
 else:
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ml4t.backtest._jit import Handle
+from ml4t.backtest._jit import IS_COMPILED, Handle
 from ml4t.backtest.allocation import grow
 from ml4t.backtest.broker import Broker
 from ml4t.backtest.clock import Clock
@@ -30,7 +30,7 @@ from ml4t.backtest.feed import (
 from ml4t.backtest.kernel.clock import DECISION_TIMER
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.step import DONE
-from ml4t.backtest.lower import lower
+from ml4t.backtest.lower import lower, order_room
 from ml4t.backtest.market_data import MarketData
 from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
@@ -77,6 +77,8 @@ def run(
     models: Mapping[str, Model] | None = None,
     warmup: int | None = None,
     seed: int | None = None,
+    compiled: bool | None = None,
+    check_compiled: bool = False,
     progress: bool | Progress = False,
 ) -> Result:
     """The result of a strategy on data.
@@ -85,12 +87,14 @@ def run(
     the config names. `symbol` names the only symbol of data that has no symbol column. `signals` and `streams` only inform. `finer` are
     finer bars of some symbols for some period: the path of prices inside the bars there, which the strategy never sees. `models` are
     functions of your own in place of slippage, commission or fill_price (docs/semantics/costs.md). `profile` names another engine whose
-    rules are laid under all other settings (docs/parity/README.md). Keyword arguments win over `config`.
+    rules are laid under all other settings (docs/parity/README.md). `compiled` says whether the strategy's hooks are compiled into the loop
+    (docs/compiled.md; None: as its class says); `check_compiled` runs it both ways and compares. Keyword arguments win over `config`.
 
     Raises:
         DataError, ConfigError: before the run starts.
         StrategyError: the strategy raised; the error's `result` holds what was done until then.
         ModelError: a model cannot be compiled, raised, or returned no number.
+        CompilationError: the strategy cannot be compiled, or decides differently when it is.
 
     >>> from ml4t.backtest import Strategy, run
     >>> from ml4t.backtest.datasets import us_indices
@@ -113,7 +117,12 @@ def run(
             "run.seed": seed,
         },
     )
-    return Engine(strategy, data, settings, signals=signals, streams=streams, finer=finer, models=models).run(progress)
+    given: dict[str, Any] = {"signals": signals, "streams": streams, "finer": finer, "models": models}
+    if check_compiled:
+        from ml4t.backtest.compilation.comparison import compared  # the compiler is loaded where it is asked for
+
+        return compared(strategy, lambda copy, way: Engine(copy, data, settings, **given, compiled=way))
+    return Engine(strategy, data, settings, **given, compiled=compiled).run(progress)
 
 
 class Engine:
@@ -135,6 +144,7 @@ class Engine:
         streams: Mapping[str, Source] | None = None,
         finer: Source = None,
         models: Mapping[str, Model] | None = None,
+        compiled: bool | None = None,
     ) -> None:
         if not isinstance(strategy, Strategy):
             what = (
@@ -145,6 +155,7 @@ class Engine:
             raise StrategyError(f"A strategy is an instance of a subclass of Strategy, not {what}.")
         self.config = config or BacktestConfig()
         self.strategy = strategy
+        self.compiled = IS_COMPILED and (strategy.is_compiled if compiled is None else compiled)
         self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {}, strategy)
         self.finer = _finer(self.config, finer, self.bars)
         state = lower(self.config, self.bars, self.streams, signals=signal_place, finer=self.finer)
@@ -184,7 +195,10 @@ class Engine:
         try:
             self._start()
             with _reporting(progress) as report:
-                self._drive(report)
+                if self.compiled:
+                    self._drive_compiled()
+                else:
+                    self._drive(report)
             strategy.on_end()
         except Exception as raised:
             error: Exception = raised
@@ -205,7 +219,7 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------------- the start
     def _start(self) -> None:
-        before = int(np.searchsorted(self._arrivals(), self.state.clock[NOW]))
+        before = int(np.searchsorted(self.state.information.arrival, self.state.clock[NOW]))
         if before:  # what arrived before the first bar is known, but no decision
             entry_point("inform")(self._handle.key, before)
         self.strategy.on_start()
@@ -221,10 +235,6 @@ class Engine:
             for due in instants.tolist():
                 push(self._handle.key, due, DECISION_TIMER, number)
 
-    def _arrivals(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        rows = zip(self.state.information.stream.tolist(), self.state.information.row.tolist(), strict=True)
-        return np.array([self.streams[stream - 1].end[row] for stream, row in rows], np.int64)
-
     # -------------------------------------------------------------------------------------------------------- the loop
     def _drive(self, report: Progress | None) -> None:
         key = self._handle.key
@@ -236,6 +246,13 @@ class Engine:
             if code == DONE:
                 return
             grow(self._handle)  # GROW: nothing was consumed
+
+    def _drive_compiled(self) -> None:
+        from ml4t.backtest.compilation.strategy import CompiledStrategy  # the compiler is loaded where it is asked for
+
+        streams = (self.bars, *self.streams)
+        strategy = CompiledStrategy(self.strategy, self._handle, streams, self._broker, self._notes)
+        strategy.drive(order_room(self.config, len(self.bars.symbols)), self._models.watched)
 
     def _decides_on_bars_only(self) -> bool:
         return not (

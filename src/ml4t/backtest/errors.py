@@ -73,6 +73,22 @@ class ModelError(BacktestError, ValueError):
     """
 
 
+class CompilationError(StrategyError):
+    """A strategy uses something that compiled code does not have; the message names the line and what to use instead.
+
+    >>> from ml4t.backtest import Strategy, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> class Remembers(Strategy):
+    ...     def on_start(self):
+    ...         self.seen = {}
+    ...     def on_bar(self):
+    ...         self.seen["SPX"] = self.data.close("SPX")
+    >>> run(Remembers(), us_indices(), compiled=True)
+    Traceback (most recent call last):
+    ml4t.backtest.errors.CompilationError: Remembers.seen is a dict, {}. A compiled strategy holds numbers, ...
+    """
+
+
 class UnknownSymbolError(BacktestError, KeyError):
     """The run has no such symbol.
 

@@ -62,6 +62,8 @@ class Information(NamedTuple):
     stream: I4  # [M] 1, 2, ... (stream 0 are the execution bars)
     row: I8  # [M] row within its stream
     series: I4  # [M]
+    event: I8  # [M] when what the row tells happened
+    arrival: I8  # [M] when it becomes known
 
 
 class Streams(NamedTuple):

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, get_origin, get_type_hints
+from typing import Any, ClassVar, NamedTuple, TypeVar, get_origin, get_type_hints
 
 import numpy as np
 
@@ -96,6 +96,30 @@ class Notes:
     has_begun: bool = False
 
 
+S = TypeVar("S", bound="type[Strategy]")
+
+
+def compiled(cls: S) -> S:
+    """Class decorator: the strategy is compiled into the loop unless `run(..., compiled=False)` says otherwise (docs/compiled.md).
+
+    >>> from ml4t.backtest import Strategy, compiled, run
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> @compiled
+    ... class Above(Strategy):
+    ...     count: int = 100
+    ...     def on_bar(self):
+    ...         if self.data.close("SPX") > self.data.mean("SPX", self.count):
+    ...             self.broker.order_target_percent("SPX", 1.0)
+    ...         else:
+    ...             self.broker.close("SPX")
+    >>> result = run(Above(), us_indices())
+    >>> result.fills.equals(run(Above(), us_indices(), compiled=False).fills)
+    True
+    """
+    cls.is_compiled = True
+    return cls
+
+
 class Strategy:
     """Base of every strategy. Annotated class attributes are its parameters, checked and listed in the manifest.
 
@@ -120,6 +144,7 @@ class Strategy:
     clock: Clock
     random: np.random.Generator
     exit_rules: Exits | None = None
+    is_compiled: ClassVar[bool] = False
     _notes: Notes
     _repeating: ClassVar[frozenset[str]] = frozenset()  # streams in which rows may share symbol, event and arrival
 

@@ -349,7 +349,7 @@ class State(NamedTuple):
     AWAITS,  # 1: a compiled strategy has not yet made the decision that is due
     MISTAKE,  # enums.Mistake: what a compiled strategy asked for in vain, the first of the run
     MISTAKE_NAME,  # the digest of the name that it is about
-    MISTAKE_SYMBOL,  # the symbol that it is about, NONE
+    MISTAKE_SYMBOL,  # the symbol that it is about, NONE; of an unknown name its kind
     CLOCK_SIZE,
 ) = range(42)
 

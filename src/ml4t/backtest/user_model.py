@@ -146,14 +146,14 @@ class Models:
 
         return call
 
-    def watched(self, advance: Callable[[Any], int], handle: Handle, symbols: Sequence[str]) -> Callable[[Any], int]:
+    def watched(self, advance: Callable[..., int], handle: Handle, symbols: Sequence[str]) -> Callable[..., int]:
         """`advance`, raising a ModelError where a fill has no cost; `advance` itself where every fill has one."""
         if not self._addresses and not handle.state.costs.is_conditional.any():
             return advance
         clock = handle.state.clock
 
-        def guarded(key: Any) -> int:
-            code = advance(key)
+        def guarded(*arguments: Any) -> int:
+            code = advance(*arguments)
             if clock[FAULT] != Fault.NONE:
                 raise self._error(handle.state, symbols)
             return code

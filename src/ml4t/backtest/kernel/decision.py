@@ -3,7 +3,7 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import Mistake, Origin, Sizing
+from ml4t.backtest.enums import Fault, Mistake, Origin, Sizing
 from ml4t.backtest.kernel.exit import expected_position, only_closes, place_exits
 from ml4t.backtest.kernel.request import NOTHING_TO_DO, change_order, place, withdraw_order
 from ml4t.backtest.kernel.room import has_room
@@ -11,6 +11,7 @@ from ml4t.backtest.kernel.step import GROW, READY, advance
 from ml4t.backtest.tables import (
     AWAITS,
     DECISION_ROOM,
+    FAULT,
     IDS,
     MISTAKE,
     MISTAKE_NAME,
@@ -28,12 +29,14 @@ STOPPED = 3
 
 @inline
 def next_decision(state: State) -> int:
-    """As `advance`, with room for the orders of the decision; STOPPED after a mistake."""
+    """As `advance`, with room for the orders of the decision; STOPPED after a mistake, or where a fill has no cost."""
     clock = state.clock
     if clock[MISTAKE] != Mistake.NONE:
         return STOPPED
     if clock[AWAITS] == 0:
         answer = advance(state)
+        if clock[FAULT] != Fault.NONE:
+            return STOPPED
         if answer != READY:
             return answer
         clock[AWAITS] = 1
@@ -63,7 +66,7 @@ def named_number(state: State, digest: int, kind: int) -> int:
         if names.digest[cell] == digest and names.kind[cell] == kind:
             return names.number[cell]
         cell = (cell + 1) & mask
-    note_mistake(state, Mistake.UNKNOWN_NAME, digest, NONE)
+    note_mistake(state, Mistake.UNKNOWN_NAME, digest, kind)
     return 0
 
 

@@ -26,7 +26,12 @@ from ml4t.backtest.tables import (
 
 NAN = float("nan")
 # as numbers, for columns of floats
-PRICE, FILL_RATE, ON_PATH = int(Basis.PRICE), int(Basis.FILL_RATE), int(Ratchet.PATH)
+PRICE, FILL_RATE, FILL_AMOUNT, ON_PATH = (
+    int(Basis.PRICE),
+    int(Basis.FILL_RATE),
+    int(Basis.FILL_AMOUNT),
+    int(Ratchet.PATH),
+)
 
 
 @function(VOID, INT, FLOAT, FLOAT, INT, INT, INT, INT, cold=False)
@@ -143,7 +148,7 @@ def place_exits(
         first = place_exit(state, parent, first, symbol, -side, NAN, NAN, Origin.TRAILING_STOP, PRICE)
     if break_even == break_even:
         write_ticket(state, OrderType.STOP, side * break_even, NAN, 0, ON_PATH, 0, 0)
-        first = place_exit(state, parent, first, symbol, -side, NAN, 0.0, Origin.BREAK_EVEN, FILL_RATE)
+        first = place_exit(state, parent, first, symbol, -side, NAN, 0.0, Origin.BREAK_EVEN, FILL_AMOUNT)
     if max_bars > 0:
         write_ticket(state, OrderType.MARKET, NAN, NAN, 0, ON_PATH, 0, 0)
         state.ticket[DELAY] = max_bars

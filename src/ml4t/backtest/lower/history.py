@@ -20,18 +20,20 @@ def series_of(stream: Stream, number: int, symbols: int) -> NDArray[np.int64]:
     return symbols + (number - 1) * (symbols + 1) + np.where(stream.symbol < 0, symbols, stream.symbol)
 
 
-def information_of(bars: Stream, streams: Sequence[Stream], last: int) -> tuple[Information, NDArray[np.int64]]:
-    """The rows of all streams that arrive before the run ends, in order of arrival, and their arrivals."""
+def information_of(bars: Stream, streams: Sequence[Stream], last: int) -> Information:
+    """The rows of all streams that arrive before the run ends, in order of arrival."""
     symbols = len(bars.symbols)
     stream = np.concatenate(
         [np.full(len(s.end), i, np.int64) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)]
     )
     row = np.concatenate([np.arange(len(s.end)) for s in streams] or [np.zeros(0, np.int64)])
     series = np.concatenate([series_of(s, i, symbols) for i, s in enumerate(streams, 1)] or [np.zeros(0, np.int64)])
+    event = np.concatenate([s.start for s in streams] or [np.zeros(0, np.int64)])
     arrival = np.concatenate([s.end for s in streams] or [np.zeros(0, np.int64)])
     order = np.lexsort((row, stream, arrival))
     order = order[arrival[order] <= last]
-    return frozen(Information, stream=stream[order], row=row[order], series=series[order]), arrival[order]
+    columns = {"stream": stream, "row": row, "series": series, "event": event, "arrival": arrival}
+    return frozen(Information, **{name: column[order] for name, column in columns.items()})
 
 
 def streams_of(bars: Stream, streams: Sequence[Stream], signals: int | None) -> Streams:

@@ -74,7 +74,7 @@ def lower(
     """
     n, symbols = len(bars.end), len(bars.symbols)
     room = order_room(config, symbols)
-    information, arrivals = information_of(bars, streams, int(bars.end[-1]) if n else 0)
+    information = information_of(bars, streams, int(bars.end[-1]) if n else 0)
     costs, tiers = costs_of(config, bars.symbols)
     clock = np.zeros(CLOCK_SIZE, np.int64)
     clock[NOW] = bars.start.min()
@@ -82,7 +82,7 @@ def lower(
     clock[PHASE] = DECIDED  # what on_start asked for is admitted first
     clock[UNCHECKED] = 1
     clock[FREE_CELL] = clock[FREE_LOT] = NONE
-    timeline = instants_of(bars, np.maximum(arrivals, clock[NOW]))  # time starts with the first bar
+    timeline = instants_of(bars, np.maximum(information.arrival, clock[NOW]))  # time starts with the first bar
     state = State(
         clock=clock,
         rules=rules_of(config, keep_history),

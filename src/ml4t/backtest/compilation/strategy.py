@@ -1,0 +1,196 @@
+"""A strategy compiled into the loop, ready to run."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
+from numba.extending import NativeValue, unbox
+
+from ml4t.backtest._jit import Handle, compile_strategy
+from ml4t.backtest.allocation import frozen, grow
+from ml4t.backtest.broker import Broker
+from ml4t.backtest.compilation import broker as _broker  # noqa: F401  registers what compiled code calls, as the next do
+from ml4t.backtest.compilation import event as _event  # noqa: F401
+from ml4t.backtest.compilation import portfolio as _portfolio  # noqa: F401
+from ml4t.backtest.compilation.check import StrategyCompiler
+from ml4t.backtest.compilation.code import digest_of, methods_of, texts
+from ml4t.backtest.compilation.data import make_readable
+from ml4t.backtest.compilation.driver import run
+from ml4t.backtest.compilation.explanation import explain
+from ml4t.backtest.compilation.instance import METHODS, Instance, StrategyType
+from ml4t.backtest.compilation.instance import texts as attribute_texts
+from ml4t.backtest.compilation.mistake import raise_mistake
+from ml4t.backtest.errors import CompilationError
+from ml4t.backtest.exits import Exits
+from ml4t.backtest.feed import Stream
+from ml4t.backtest.inputs import Names
+from ml4t.backtest.kernel.decision import STOPPED
+from ml4t.backtest.kernel.step import GROW
+from ml4t.backtest.lookup import digest
+from ml4t.backtest.lower import PRICES
+from ml4t.backtest.strategy import Notes, Strategy
+from ml4t.backtest.tables import (
+    DECISION_ROOM,
+    FIELD_NAME,
+    INFORMED,
+    RECORD_NAME,
+    RECORDS,
+    STREAM_NAME,
+    SYMBOL_NAME,
+    TAG_NAME,
+)
+
+HOOKS = ("on_bar", "on_fill", "on_order", "on_signal")
+GIVEN = ("data", "broker", "portfolio", "clock", "random", "exit_rules")  # what the engine, not the user, sets
+
+
+@unbox(StrategyType)
+def _unbox(typ: StrategyType, obj: Any, c: Any) -> NativeValue:
+    """The address of an instance."""
+    return NativeValue(c.pyapi.long_as_longlong(obj))
+
+
+class CompiledStrategy:
+    """One strategy compiled for one run, after its `on_start`.
+
+    Raises:
+        CompilationError: with the line and the remedy.
+
+    """
+
+    def __init__(
+        self, strategy: Strategy, handle: Handle, streams: tuple[Stream, ...], broker: Broker, notes: Notes
+    ) -> None:
+        cls = type(strategy)
+        self._strategy, self._handle, self._broker, self._notes = strategy, handle, broker, notes
+        self._streams = streams
+        self._methods = methods_of(cls)
+        schedules = tuple(self._scheduled(callback) for callback, _, _ in notes.schedules)
+        for name in streams[0].columns:
+            make_readable(name)
+        values = {name: getattr(strategy, name) for name in _attributes(strategy)}
+        self._texts = {text for f in self._methods.values() for text in texts(f)} | set(attribute_texts(values))
+        handle.replace(handle.state._replace(names=self._names(streams)))
+        self._instance = Instance(strategy, handle.key, values)
+        source = digest_of(list(self._methods.values()))
+        for name, function in self._methods.items():
+            if (source, name) not in METHODS:
+                METHODS[source, name] = numba.njit(
+                    forceinline=True, error_model="python", boundscheck=True, pipeline_class=StrategyCompiler
+                )(function)
+        kind = StrategyType(
+            source, self._instance.slots, frozenset(self._methods), schedules, constant_exits(strategy.exit_rules)
+        )
+        self._run = self._compile(kind)
+
+    def drive(self, room: int, watched: Callable[..., Any]) -> None:
+        """Every decision is made. `room`: orders that one decision may place; `watched`: as `Models.watched`."""
+        state, run = self._handle.state, watched(self._run, self._handle, self._streams[0].symbols)
+        state.rules[DECISION_ROOM] = room
+        told, heard = np.zeros(1, np.int64), np.array([state.clock[INFORMED]], np.int64)
+        try:
+            while True:
+                answer = run(self._handle.key, self._instance.address, told, heard)
+                if answer != GROW:
+                    break
+                grow(self._handle)
+        finally:
+            self._write_back()
+        if answer == STOPPED:
+            raise_mistake(self._handle.state, self._streams, self._texts, room)
+
+    # ----------------------------------------------------------------------------------------------------- preparation
+    def _scheduled(self, callback: Any) -> str:
+        """The method that is scheduled. Raises CompilationError where it is something else."""
+        name = getattr(callback, "__name__", "")
+        if getattr(callback, "__self__", None) is not self._strategy or name not in self._methods:
+            raise CompilationError(
+                f"{type(self._strategy).__name__} schedules {callback!r}; a compiled strategy schedules its own methods, "
+                "self.schedule(self.rebalance, ...)."
+            )
+        return name
+
+    def _names(self, streams: tuple[Stream, ...]) -> Names:
+        """Every name that compiled code may use, in a table of four cells a name."""
+        entries: dict[tuple[int, int], tuple[int, str]] = {}
+        for kind, number, name in self._known(streams):
+            key = (digest(name), kind)
+            if entries.setdefault(key, (number, name)) != (number, name):
+                raise CompilationError(f"{name!r} and {entries[key][1]!r} have the same digest; rename one of them.")
+        size = 1 << (4 * len(entries)).bit_length()
+        digests, kinds, numbers = (np.zeros(size, np.int64) for _ in range(3))
+        for (word, kind), (number, _) in entries.items():
+            cell = (word + kind) & (size - 1)
+            while digests[cell]:
+                cell = (cell + 1) & (size - 1)
+            digests[cell], kinds[cell], numbers[cell] = word, kind, number
+        return frozen(Names, digest=digests, kind=kinds, number=numbers)
+
+    def _known(self, streams: tuple[Stream, ...]) -> Iterator[tuple[int, int, str]]:
+        for number, symbol in enumerate(streams[0].symbols):
+            yield SYMBOL_NAME, number, symbol
+        for number, stream in enumerate(streams):
+            yield STREAM_NAME, number, stream.name if number else "bars"
+            own = [name for name in stream.columns if number or name not in PRICES]
+            for place, name in enumerate((*PRICES, *own) if number == 0 else own):
+                yield FIELD_NAME + number, place, name
+        for text in sorted(self._texts):
+            yield TAG_NAME, self._broker.register.tag(text), text
+            yield RECORD_NAME, 0, text
+
+    def _compile(self, kind: StrategyType) -> Callable[..., int]:
+        counter = types.Array(types.int64, 1, "C")
+        signature = (types.intp, kind, counter, counter)
+        try:
+            return compile_strategy(run, f"strategy-{kind.source}", signature)
+        except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as whole:
+            error: BaseException = whole
+            for name in self._methods:  # again, alone: the shortest message
+                if name in HOOKS:
+                    try:
+                        METHODS[kind.source, name].compile((kind,))
+                    except (NumbaError, UnsupportedBytecodeError) as alone:
+                        error = alone
+                        break
+            raise CompilationError(explain(error, type(self._strategy).__name__, self._methods)) from error
+
+    def _write_back(self) -> None:
+        """The strategy's attributes and notes are what compiled code made of them."""
+        self._instance.write_back(self._broker)
+        records, n = self._handle.state.records, int(self._handle.state.clock[RECORDS])
+        names = {digest(text): text for text in self._texts}
+        rows = zip(records.time[:n].tolist(), records.name[:n].tolist(), records.value[:n].tolist(), strict=True)
+        self._notes.records.extend((time, names[name], value) for time, name, value in rows)
+
+
+def _attributes(strategy: Strategy) -> list[str]:
+    """The parameters and the state of a strategy: what its classes and its `on_start` have set."""
+    names = dict.fromkeys(
+        name
+        for base in reversed(type(strategy).__mro__)
+        if base not in Strategy.__mro__
+        for name, value in vars(base).items()
+        if not callable(value)
+    )
+    names |= dict.fromkeys(vars(strategy))
+    return [name for name in names if not name.startswith("_") and name not in GIVEN]
+
+
+def constant_exits(exits: Any) -> tuple[float, ...]:
+    """The exits of a strategy as numbers (NaN, 0: without); empty where it has none. Raises CompilationError."""
+    if exits is None:
+        return ()
+    nan = float("nan")
+    follows, is_rate = exits.trail, 1.0
+    rates = (exits.stop_loss, exits.take_profit, exits.break_even, follows)
+    simple = isinstance(exits, Exits) and exits.basis == "fill"
+    if not simple or any(not isinstance(rate, int | float | None) for rate in rates):
+        raise CompilationError(
+            f"exit_rules = {exits!r}: compiled strategies have exits at rates from the fill (numbers). "
+            "Give such, or run with compiled=False."
+        )
+    loss, profit, even, trail = (nan if rate is None else float(rate) for rate in rates)
+    return loss, profit, trail, is_rate, even, float(exits.max_bars or 0)
