@@ -95,6 +95,8 @@ OUTSIDE_THE_KERNEL = {
     ("engine.py", "__init__", "rules.*"),  # the addresses of the user's models
     ("engine.py", "_start", "needs"),  # room for the schedules of on_start
     ("engine.py", "_start", "due"),
+    ("compilation/strategy.py", "__init__", "names"),  # what the names in the strategy's code stand for
+    ("compilation/strategy.py", "drive", "rules.DECISION_ROOM"),
     ("market_data.py", "_remembered", "needs"),  # room for what an indicator remembers
     ("desk.py", "_write", "ticket"),  # rare terms, as arguments of the next request
 }

@@ -46,6 +46,10 @@ class Register:
             if order not in self.clients:
                 raise OrderError(f"No order with client_id {order!r}.{nearest(order, self.clients)}")
             return self.clients[order]
+        if not hasattr(order, "__index__"):
+            raise OrderError(
+                f"{order!r} is no order. Give what buy() returned (None where the size came to zero units), or an id."
+            )
         count = int(state.clock[IDS])
         if not 1 <= order <= count:
             raise OrderError(f"No order {order}; ids so far are 1 to {count}.")

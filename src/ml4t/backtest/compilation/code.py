@@ -44,7 +44,9 @@ def digest_of(functions: Iterator[Callable[..., Any]] | list[Callable[..., Any]]
             continue
         seen.add(plain)
         _hash_code(hashed, plain.__code__)
-        hashed.update(repr(plain.__defaults__).encode())
+        hashed.update(
+            repr((plain.__globals__.get("__name__"), plain.__defaults__)).encode()
+        )  # Numba's cache imports the module
         closure = inspect.getclosurevars(plain)
         for name, value in sorted({**closure.globals, **closure.nonlocals}.items()):
             hashed.update(name.encode() + _described(value, seen))
