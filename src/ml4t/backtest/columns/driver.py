@@ -25,6 +25,7 @@ class Driver(Strategy):
     `_choices` are the parameters that are enums: a member or its name.
     """
 
+    is_compiled = True
     _roles: ClassVar[tuple[str, ...]] = ()
     _choices: ClassVar[Mapping[str, type[IntEnum]]] = {}
 

@@ -23,8 +23,8 @@ from ml4t.backtest.compilation.view import (
 from ml4t.backtest.enums import OrderType, Origin, Ratchet, Sizing, TimeInForce
 from ml4t.backtest.kernel import decision
 from ml4t.backtest.kernel.decision import order, order_with_exits
-from ml4t.backtest.kernel.exit import write_ticket
-from ml4t.backtest.request import TIF
+from ml4t.backtest.kernel.exit import is_under_way, write_ticket
+from ml4t.backtest.request import GTC, TIF
 from ml4t.backtest.tables import NONE
 
 NAN = math.nan
@@ -369,6 +369,69 @@ def _close(self: Any, symbol: Any, tag: Any = None) -> Any:
         return order_of(self, order(state, asset, 1, sizing, 0.0, NAN, NAN, tif, 1, origin, label(state, tag), 0))
 
     return close
+
+
+@method(Broker, "place")
+def _place(
+    self: Any,
+    symbol: Any,
+    side: Any,
+    sizing: Any,
+    size: Any,
+    limit: Any = NAN,
+    stop: Any = NAN,
+    tif: Any = GTC,
+    bars: Any = 0,
+    tag: Any = NONE,
+    stop_loss: Any = NAN,
+    take_profit: Any = NAN,
+    trail: Any = NAN,
+    max_bars: Any = 0,
+    stop_is_price: Any = False,
+    reduce_only: Any = False,
+) -> Any:
+    if self.exits:
+        raise TypingError("place() is for strategies without exit_rules; give each order its own exits")
+    asset_of, place = symbol_number(symbol), decision.order_of_numbers
+
+    def ask(
+        self,
+        symbol,
+        side,
+        sizing,
+        size,
+        limit=NAN,
+        stop=NAN,
+        tif=GTC,
+        bars=0,
+        tag=NONE,
+        stop_loss=NAN,
+        take_profit=NAN,
+        trail=NAN,
+        max_bars=0,
+        stop_is_price=False,
+        reduce_only=False,
+    ):
+        state = state_of(self)
+        code = place(
+            state, asset_of(state, symbol), side, sizing, size, limit, stop, tif, bars, tag, stop_loss, take_profit, trail,
+            max_bars, 1 if stop_is_price else 0, 1 if reduce_only else 0,
+        )  # fmt: skip
+        return order_of(self, code)
+
+    return ask
+
+
+@method(Broker, "is_under_way")
+def _under_way(self: Any, symbol: Any) -> Any:
+    asset_of = symbol_number(symbol)
+    return lambda self, symbol: is_under_way(state_of(self), asset_of(state_of(self), symbol)) != 0
+
+
+@method(Broker, "cancel_target")
+def _cancel_target(self: Any, symbol: Any) -> Any:
+    asset_of, cancel_target = symbol_number(symbol), decision.cancel_target
+    return lambda self, symbol: cancel_target(state_of(self), asset_of(state_of(self), symbol))
 
 
 def _id(given: Any) -> Any:

@@ -176,15 +176,27 @@ def _window(self: Any, symbol: Any, field: Any, count: Any, stream: Any = None) 
 
 
 @method(Data, "count")
-def _known(self: Any, symbol: Any) -> Any:
-    number = symbol_number(symbol)
+def _known(self: Any, symbol: Any, stream: Any = "bars") -> Any:
+    number, source = series_number(symbol), stream_number(None if isinstance(stream, str) else stream)
 
-    def count(self, symbol):
+    def count(self, symbol, stream="bars"):
         state = state_of(self)
-        series = number(state, symbol)
+        series = series_of(state, source(state, stream), number(state, symbol))
         return state.history.known[series] - state.history.begin[series]
 
     return count
+
+
+@method(Data, "is_new")
+def _is_new(self: Any, symbol: Any) -> Any:
+    number = symbol_number(symbol)
+
+    def is_new(self, symbol):
+        state = state_of(self)
+        row = state.market.row[number(state, symbol)]
+        return row >= 0 and state.bars.end[row] == state.clock[NOW]
+
+    return is_new
 
 
 @attribute(Data, "symbols")

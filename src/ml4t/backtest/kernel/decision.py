@@ -3,8 +3,8 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import Fault, Mistake, Origin, Sizing
-from ml4t.backtest.kernel.exit import expected_position, only_closes, place_exits
+from ml4t.backtest.enums import Fault, Mistake, Origin, Sizing, TimeInForce
+from ml4t.backtest.kernel.exit import ON_PATH, expected_position, only_closes, place_exits, write_ticket
 from ml4t.backtest.kernel.request import NOTHING_TO_DO, change_order, place, withdraw_order
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.step import GROW, READY, advance
@@ -166,6 +166,40 @@ def order_with_exits(
     return number
 
 
+@function(INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, *[INT] * 3, *[FLOAT] * 3, *[INT] * 3)
+def order_of_numbers(
+    state: State,
+    symbol: int,
+    side: int,
+    sizing: int,
+    size: float,
+    limit: float,
+    stop: float,
+    tif: int,
+    bars: int,
+    tag: int,
+    stop_loss: float,
+    take_profit: float,
+    trail: float,
+    max_bars: int,
+    stop_is_price: int,
+    reduce_only: int,
+) -> int:
+    """The id of an order whose terms are all numbers (NaN, 0: not given), 0 where there is none."""
+    has_limit, has_stop = limit == limit, stop == stop
+    if (has_limit and not is_a_size(limit)) or (has_stop and not is_a_size(stop)):
+        note_mistake(state, Mistake.BAD_PRICE, 0, symbol)
+        return 0
+    is_own = stop_loss == stop_loss or take_profit == take_profit or trail == trail or max_bars > 0
+    if not (is_own or has_limit or has_stop or tif > TimeInForce.GTC):
+        return order(state, symbol, side, sizing, size, limit, stop, tif, reduce_only, Origin.STRATEGY, tag, 0)
+    write_ticket(state, 2 * has_stop + has_limit, math.nan, math.nan, 0, ON_PATH, 0, bars)
+    return order_with_exits(
+        state, symbol, side, sizing, size, limit, stop, tif, reduce_only, Origin.STRATEGY, tag, 1,
+        stop_loss, take_profit, trail, math.nan, max_bars, 1, 3 * stop_is_price, is_own,
+    )  # fmt: skip
+
+
 @function(VOID, INT)
 def cancel(state: State, number: int) -> None:
     """The order is cancelled; one that is not live is a mistake."""
@@ -202,6 +236,16 @@ def next_live(state: State, symbol: int, after: int) -> int:
                 found = number
             cell = state.links.after[cell]
     return found
+
+
+@function(VOID, INT)
+def cancel_target(state: State, symbol: int) -> None:
+    """The symbol has no live target order."""
+    number = next_live(state, symbol, 0)
+    while number > 0:
+        if state.orders.origin[state.places[number - 1]] == Origin.TARGET:
+            cancel(state, number)
+        number = next_live(state, symbol, number)
 
 
 @function(VOID, INT)
