@@ -131,24 +131,38 @@ def test_what_cannot_be_compiled(on_bar: Any) -> None:
     assert "test_compiled_errors.py:" in str(raised.value)
 
 
-def keeps_a_dict(self: Any) -> None:
+def keeps(self: Any) -> None:
     self.seen = {"SPX": 1}
+    self.column = np.zeros((4, 4))[:, 0]
 
 
-def keeps_a_strided_array(self: Any) -> None:
-    self.seen = np.zeros((4, 4))[:, 0]
+def reads_the_dict(self: Any) -> None:
+    self.record("x", self.seen["SPX"])
+
+
+def reads_the_column(self: Any) -> None:
+    self.record("x", self.column[0])
+
+
+def replaces_the_dict(self: Any) -> None:
+    self.seen = 3
 
 
 @pytest.mark.parametrize(
-    ("on_start", "message"),
+    ("on_bar", "message"),
     [
-        (keeps_a_dict, "Case.seen is a dict"),
-        (keeps_a_strided_array, "Case.seen is an array of float64, not contiguous"),
+        (reads_the_dict, r"self.seen is a dict, \{'SPX': 1\}. Compiled code holds numbers"),
+        (reads_the_column, "self.column is an array of float64, not contiguous"),
+        (replaces_the_dict, "self.seen is a dict"),
     ],
 )
-def test_attributes_that_compiled_code_cannot_hold(on_start: Any, message: str) -> None:
+def test_attributes_that_compiled_code_cannot_hold(on_bar: Any, message: str) -> None:
+    """They are a problem where they are used; what only `on_start` and `on_end` need may be anything."""
     with pytest.raises(CompilationError, match=message):
-        run(strategy(on_start=on_start, on_bar=lambda self: None), us_indices(), compiled=True)
+        run(strategy(on_start=keeps, on_bar=on_bar), us_indices(), compiled=True)
+    case = strategy(on_start=keeps, on_bar=lambda self: None)
+    run(case, us_indices(), compiled=True)
+    assert case.seen == {"SPX": 1}
 
 
 def test_properties_and_other_callbacks() -> None:

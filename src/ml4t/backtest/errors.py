@@ -85,7 +85,7 @@ class CompilationError(StrategyError):
     ...         self.seen["SPX"] = self.data.close("SPX")
     >>> run(Remembers(), us_indices(), compiled=True)
     Traceback (most recent call last):
-    ml4t.backtest.errors.CompilationError: Remembers.seen is a dict, {}. A compiled strategy holds numbers, ...
+    ml4t.backtest.errors.CompilationError: Remembers cannot be compiled: self.seen is a dict, {}. Compiled code holds numbers, ...
     """
 
 

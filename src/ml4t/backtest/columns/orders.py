@@ -34,6 +34,7 @@ class Orders(Strategy):
     tags: tuple[str, ...] = ()
     stops_are_prices: bool = False
 
+    is_compiled = True
     _repeating: ClassVar[frozenset[str]] = frozenset({STREAM})
 
     def __init__(self, orders: Any = None, **parameters: Any) -> None:

@@ -1,5 +1,6 @@
 """`self.data` and `self.clock` in compiled code: the same questions as `market_data.MarketData` answers."""
 
+import operator
 from typing import Any
 
 from numba.core import types
@@ -9,7 +10,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from ml4t.backtest._jit import column_address
 from ml4t.backtest.compilation.name import field_number, inlined, series_number, stream_number, symbol_number
-from ml4t.backtest.compilation.view import Clock, Data, attribute, is_given, method, state_of
+from ml4t.backtest.compilation.view import Clock, Data, attribute, function, is_given, method, state_of
 from ml4t.backtest.enums import Mistake
 from ml4t.backtest.kernel.decision import note_mistake
 from ml4t.backtest.kernel.indicator import (
@@ -202,6 +203,21 @@ def _is_new(self: Any, symbol: Any) -> Any:
 @attribute(Data, "symbols")
 def _symbols(self: Any) -> Any:
     return lambda self: range(state_of(self).market.mark.shape[0])
+
+
+@function(operator.getitem)
+def _at(symbols: Any, place: Any) -> Any:
+    """Numba iterates over ranges, and does not index them."""
+    if not (isinstance(symbols, types.RangeType) and isinstance(place, types.Integer)):
+        return None
+
+    def at(symbols, place):
+        n = len(symbols)
+        if place < -n or place >= n:
+            raise IndexError("range object index out of range")
+        return symbols.start + symbols.step * (place if place >= 0 else n + place)
+
+    return at
 
 
 # ------------------------------------------------------------------------------------------------------------ indicators

@@ -42,8 +42,15 @@ REMEDIES = {
 SEE = "see docs/compiled.md for what compiles"
 
 
-def explain(error: BaseException, name: str, methods: Mapping[str, Callable[..., Any]]) -> str:
-    """The message of a CompilationError."""
+HELD = (
+    "numbers, booleans, texts, orders or None, tuples of one of these, and contiguous writeable NumPy arrays of numbers"
+)
+
+
+def explain(
+    error: BaseException, name: str, methods: Mapping[str, Callable[..., Any]], unheld: Mapping[str, str]
+) -> str:
+    """The message of a CompilationError. `unheld`: attributes that compiled code cannot hold, and what they are."""
     text = COLOUR.sub("", str(error))
     files = {Path(f.__code__.co_filename).name: f.__code__.co_filename for f in methods.values()}
     places = [(files[Path(file).name], int(line)) for file, line in PLACE.findall(text) if Path(file).name in files]
@@ -56,6 +63,10 @@ def explain(error: BaseException, name: str, methods: Mapping[str, Callable[...,
         .rstrip(".:")
     )
     reason += "." + _suggestion(reason)
+    used = re.search(r"Unknown attribute '(\w+)' of type Strategy|resolve setattr: \(self\.(\w+) ", reason)
+    attribute = next((found for found in used.groups() if found), "") if used else ""
+    if attribute in unheld:
+        reason = f"self.{attribute} is {unheld[attribute]}. Compiled code holds {HELD}."
     remedy = next((cure for key, cure in REMEDIES.items() if key in reason), SEE)
     lines = [f"{name} cannot be compiled: {reason}"]
     lines += [f"  {file}:{line}:  {linecache.getline(file, line).strip()}" for file, line in places[-1:]]

@@ -22,7 +22,6 @@ from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import as_dtype, from_dtype
 
 from ml4t.backtest.compilation.view import CLOCK, DATA, NAME, ORDER, PORTFOLIO, Broker
-from ml4t.backtest.errors import CompilationError
 from ml4t.backtest.lookup import digest
 from ml4t.backtest.order import Order
 
@@ -192,9 +191,12 @@ class Instance:
         floats: list[float] = []
         words = [state_key, 0, 0]
         slots = []
+        self.unheld: dict[str, str] = {}  # what compiled code cannot hold, which is a problem only where it is used
         for name, value in values.items():
-            kind, stored = _stored(type(strategy).__name__, name, value)
-            if kind == "array":
+            kind, stored = _stored(value)
+            if kind == "":
+                self.unheld[name] = _described(value)
+            elif kind == "array":
                 slots.append(Slot(name, kind, len(words), types.Array(from_dtype(stored.dtype), stored.ndim, "C")))
                 self._arrays.append(stored)
                 words += [stored.ctypes.data, *stored.shape]
@@ -229,37 +231,30 @@ class Instance:
             setattr(self._strategy, slot.name, value)
 
 
-def _stored(owner: str, name: str, value: Any) -> tuple[str, Any]:
-    """How an attribute is kept: its kind, and the number, array or numbers. Raises CompilationError."""
+def _stored(value: Any) -> tuple[str, Any]:
+    """How an attribute is kept: its kind, and the number, array or numbers; "" where compiled code cannot hold it."""
+    kind, stored = "", value
     if isinstance(value, bool | np.bool_):
-        return "flag", int(value)
-    if isinstance(value, int | np.integer):
-        return "int", int(value)
-    if isinstance(value, float | np.floating):
-        return "float", float(value)
-    if isinstance(value, str):
-        return "name", digest(value)
-    if value is None:
-        return "order", 0
-    if isinstance(value, Order):
-        return "order", value.id
-    if (
-        isinstance(value, np.ndarray)
-        and value.dtype.kind in "fiub"
-        and value.flags.c_contiguous
-        and value.flags.writeable
-    ):
-        return "array", value
-    if isinstance(value, tuple) and value:
-        parts = [_stored(owner, name, part) for part in value]
-        kinds = {kind for kind, _ in parts}
+        kind, stored = "flag", int(value)
+    elif isinstance(value, int | np.integer):
+        kind, stored = "int", int(value)
+    elif isinstance(value, float | np.floating):
+        kind, stored = "float", float(value)
+    elif isinstance(value, str):
+        kind, stored = "name", digest(value)
+    elif value is None:
+        kind, stored = "order", 0
+    elif isinstance(value, Order):
+        kind, stored = "order", value.id
+    elif isinstance(value, np.ndarray):
+        is_plain = value.dtype.kind in "fiub" and value.flags.c_contiguous and value.flags.writeable
+        kind = "array" if is_plain else ""
+    elif isinstance(value, tuple) and value:
+        parts = [_stored(part) for part in value]
+        kinds = {part for part, _ in parts}
         if len(kinds) == 1 and kinds <= {"int", "float", "name"}:
-            return "tuple", (kinds.pop(), [number for _, number in parts])
-    raise CompilationError(
-        f"{owner}.{name} is {_described(value)}. A compiled strategy holds numbers, booleans, texts (symbols, columns, tags), orders or "
-        "None, tuples of one of these, and contiguous writeable NumPy arrays of numbers. Make it one of them in on_start, "
-        "or run with compiled=False."
-    )
+            kind, stored = "tuple", (kinds.pop(), [number for _, number in parts])
+    return kind, stored
 
 
 def _described(value: Any) -> str:

@@ -23,6 +23,7 @@ from ml4t.backtest.compilation.explanation import explain
 from ml4t.backtest.compilation.instance import METHODS, Instance, StrategyType
 from ml4t.backtest.compilation.instance import texts as attribute_texts
 from ml4t.backtest.compilation.mistake import raise_mistake
+from ml4t.backtest.compilation.view import EVENT, FILL, SIGNAL
 from ml4t.backtest.errors import CompilationError
 from ml4t.backtest.exits import Exits
 from ml4t.backtest.feed import Stream
@@ -43,7 +44,7 @@ from ml4t.backtest.tables import (
     TAG_NAME,
 )
 
-HOOKS = ("on_bar", "on_fill", "on_order", "on_signal")
+HOOKS = {"on_bar": (), "on_fill": (FILL,), "on_order": (EVENT,), "on_signal": (SIGNAL,)}
 GIVEN = ("data", "broker", "portfolio", "clock", "random", "exit_rules")  # what the engine, not the user, sets
 
 
@@ -148,14 +149,16 @@ class CompiledStrategy:
             return compile_strategy(run, f"strategy-{kind.source}", signature)
         except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as whole:
             error: BaseException = whole
-            for name in self._methods:  # again, alone: the shortest message
-                if name in HOOKS:
+            for name, told in HOOKS.items():  # again, alone: the shortest message
+                if name in self._methods:
                     try:
-                        METHODS[kind.source, name].compile((kind,))
+                        METHODS[kind.source, name].compile((kind, *told))
                     except (NumbaError, UnsupportedBytecodeError) as alone:
                         error = alone
                         break
-            raise CompilationError(explain(error, type(self._strategy).__name__, self._methods)) from error
+            raise CompilationError(
+                explain(error, type(self._strategy).__name__, self._methods, self._instance.unheld)
+            ) from error
 
     def _write_back(self) -> None:
         """The strategy's attributes and notes are what compiled code made of them."""
