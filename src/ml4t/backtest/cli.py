@@ -60,6 +60,9 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory.")]
 OutputOption = Annotated[Path | None, typer.Option(help="Where run directories are written.")]
 
+ReportOption = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run directory.")]
+REPORT = "report.html"
+
 
 def main() -> None:
     """Run the command line; the entry point of the console script."""
@@ -74,6 +77,7 @@ def run(
     run_id: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
     quiet: Annotated[bool, typer.Option(help="Print only where the run is.")] = False,
+    with_report: ReportOption = True,
 ) -> None:
     """Run the strategy a config names and save the run. Executes that strategy."""
     import ml4t.backtest as engine  # reason: the engine is slow to import, and `--help` does not need it
@@ -88,11 +92,12 @@ def run(
             raise
         _report_failure(error, error.result.save())
         raise typer.Exit(1) from error
-    _show(result, result.save(), as_json=as_json, quiet=quiet)
+    path = result.save()
+    _show(result, path, as_json=as_json, quiet=quiet, page=_report(path, is_wanted=with_report))
 
 
 @app.command()
-def demo(output: OutputOption = None) -> None:
+def demo(output: OutputOption = None, with_report: ReportOption = True) -> None:
     """Backtest a moving-average crossover on the bundled S&P 500 and NASDAQ bars, 1999 to 2018."""
     import ml4t.backtest as engine  # reason: as in `run`
     from ml4t.backtest.datasets import us_indices
@@ -104,7 +109,8 @@ def demo(output: OutputOption = None) -> None:
     }
     with _progress(is_shown=_is_terminal()) as progress:
         result = engine.run(Crossover(), us_indices(), config, progress=progress)
-    _show(result, result.save())
+    path = result.save()
+    _show(result, path, page=_report(path, is_wanted=with_report))
 
 
 @app.command()
@@ -172,12 +178,19 @@ def compare(
 @app.command()
 def report(
     run_dir: RunArgument,
+    output: Annotated[
+        Path | None, typer.Option(help="The HTML file; otherwise report.html in the run directory.")
+    ] = None,
+    benchmark: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Compare with holding this symbol.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
 ) -> None:
-    """Print the summary of a saved run from its files, after checking that none was changed."""
+    """Write the HTML report of a saved run and print its summary, after checking that no file was changed."""
     from ml4t.backtest.artifacts import load_run  # reason: as in `run`
+    from ml4t.backtest.report import Subject, write_report
 
-    _show(load_run(run_dir, check=True), run_dir, as_json=as_json)
+    saved = load_run(run_dir, check=True)
+    page = write_report(Subject.of_saved(saved), output or run_dir / REPORT, benchmark)
+    _show(saved, run_dir, as_json=as_json, page=page)
 
 
 @profiles.command("list")
@@ -236,16 +249,29 @@ def _strategy(config: "BacktestConfig", folder: Path) -> "Strategy":
     return load_strategy(named.name, folder)(**named.parameters)
 
 
-def _show(run: Any, path: Path, *, as_json: bool = False, quiet: bool = False) -> None:
+def _report(path: Path, *, is_wanted: bool) -> Path | None:
+    """The report of a run that was just saved, in its directory."""
+    if not is_wanted:
+        return None
+    from ml4t.backtest.artifacts import load_run  # reason: as in `run`
+    from ml4t.backtest.report import Subject, write_report
+
+    return write_report(Subject.of_saved(load_run(path)), path / REPORT)
+
+
+def _show(run: Any, path: Path, *, as_json: bool = False, quiet: bool = False, page: Path | None = None) -> None:
     if as_json:
         metrics = json.loads((path / "metrics.json").read_bytes())
-        typer.echo(json.dumps({"run": str(path), "status": run.status, "metrics": metrics}, indent=2))
+        shown = {"run": str(path), "status": run.status, "report": page and str(page), "metrics": metrics}
+        typer.echo(json.dumps(shown, indent=2))
         return
     if not quiet:
         from ml4t.backtest.summary import rich_table  # reason: as in `run`
 
         _console().print(rich_table(run))
     typer.echo(path if quiet else f"Run directory: {path}")
+    if page and not quiet:
+        typer.echo(f"Report: {page}")
 
 
 def _report_failure(error: BacktestError, path: Path) -> None:

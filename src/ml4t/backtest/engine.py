@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +19,6 @@ from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
 from ml4t.backtest.feed import (
     FinerStream,
     Input,
-    SessionTimes,
     Stream,
     StreamRules,
     duration_ns,
@@ -375,36 +374,11 @@ def _reporting(progress: bool | Progress) -> Iterator[Progress | None]:
             yield lambda done: bars.update(task, completed=done)
 
 
-def rules_of(config: BacktestConfig) -> StreamRules:
-    """How the bars get their times, as the config says."""
-    data = config.data
-    return StreamRules(
-        label=data.label,
-        frequency_ns=duration_ns(data.frequency) if data.frequency else None,
-        timezone=data.timezone,
-        session=SessionTimes(
-            time.fromisoformat(data.session.open), time.fromisoformat(data.session.close), data.session.timezone
-        )
-        if data.session
-        else None,
-        calendar=data.calendar,
-        start=data.start,
-        end=data.end,
-        sort=data.sort,
-        missing=data.policy.missing,
-        duplicates=data.policy.duplicates,
-        non_positive=data.policy.non_positive,
-        symbol=data.symbol,
-        universe=data.universe,
-        needs=config.columns_needed(),
-    )
-
-
 def _load(
     config: BacktestConfig, data: Source, signals: Source, streams: Mapping[str, Source], strategy: Strategy
 ) -> tuple[Stream, tuple[Stream, ...], int | None]:
     """The bars, the information streams, and the place of the signals among them."""
-    rules = rules_of(config)
+    rules = StreamRules.of(config)
     source = data if data is not None else config.data.bars
     if source is None:
         raise ConfigError("No bars: pass data to run(), or name a file in data.bars.")
@@ -455,7 +429,7 @@ def _finer(config: BacktestConfig, given: Source, bars: Stream) -> FinerStream |
     if given is None and setting is None:
         return None
     source = given if given is not None else setting.path  # type: ignore[union-attr]
-    return load_finer(source, _labelled(rules_of(config), setting), bars)
+    return load_finer(source, _labelled(StreamRules.of(config), setting), bars)
 
 
 def _labelled(rules: StreamRules, setting: StreamConfig | None) -> StreamRules:

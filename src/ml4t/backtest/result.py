@@ -126,6 +126,20 @@ class Result:
             multipliers={symbol: self.config.instrument_of(symbol).multiplier for symbol in self._bars.symbols},
         )
 
+    @property
+    def bars(self) -> Stream:
+        """The bars it was run on."""
+        return self._bars
+
+    def report(self, path: str | Path, benchmark: str | None = None) -> Path:
+        """The file that now holds the report: one HTML page that needs no network.
+
+        The benchmark is the mean of all symbols, or one `benchmark` symbol. Raises: ArtifactError, ConfigError.
+        """
+        from ml4t.backtest.report import Subject, write_report  # reason: most runs are not looked at
+
+        return write_report(Subject.of_result(self), path, benchmark)
+
     def save(self, path: str | Path | None = None, *, inputs: bool = True) -> Path:
         """The run directory that now holds everything; see `ml4t.backtest.artifacts.save`."""
         from ml4t.backtest.artifacts import save  # writing is not needed by every run

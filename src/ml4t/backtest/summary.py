@@ -189,8 +189,12 @@ def _failed_orders(orders: pl.DataFrame) -> Iterable[str]:
         .sort("count", "state", "reason", descending=[True, False, False])
     )
     for state, reason, count in groups.iter_rows():
-        known = Reason.__members__.get(str(reason).upper(), Reason.NONE)
-        yield f"Orders {state} for {reason}: {count:,}. {REMEDIES.get(known, '')}"
+        yield f"Orders {state} for {reason}: {count:,}. {remedy(reason)}"
+
+
+def remedy(reason: str | None) -> str:
+    """Return what to do about orders that ended for a reason, as results spell it; nothing where nothing need be done."""
+    return REMEDIES.get(Reason.__members__.get(str(reason).upper(), Reason.NONE), "")
 
 
 def _line(name: str, metrics: Mapping[str, float | int | str | None]) -> tuple[str, str]:

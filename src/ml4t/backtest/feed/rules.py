@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from typing import TYPE_CHECKING
 
+from ml4t.backtest.config.period import duration_ns
 from ml4t.backtest.enums import DuplicatePolicy, MissingPolicy, PricePolicy, TimestampLabel
 from ml4t.backtest.errors import ConfigError
 
 from .zone import Zone
+
+if TYPE_CHECKING:
+    from ml4t.backtest.config import BacktestConfig
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,28 @@ class StreamRules:
     symbol: str | None = None
     universe: tuple[str, ...] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: "BacktestConfig") -> "StreamRules":
+        """How the bars of a run get their times, as its config says."""
+        data = config.data
+        return cls(
+            label=data.label,
+            frequency_ns=duration_ns(data.frequency) if data.frequency else None,
+            timezone=data.timezone,
+            session=SessionTimes(
+                time.fromisoformat(data.session.open), time.fromisoformat(data.session.close), data.session.timezone
+            )
+            if data.session
+            else None,
+            calendar=data.calendar,
+            start=data.start,
+            end=data.end,
+            sort=data.sort,
+            missing=data.policy.missing,
+            duplicates=data.policy.duplicates,
+            non_positive=data.policy.non_positive,
+            symbol=data.symbol,
+            universe=data.universe,
+            needs=config.columns_needed(),
+        )
