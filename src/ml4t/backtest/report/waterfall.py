@@ -4,17 +4,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ml4t.backtest.enums import JournalCause
 from ml4t.backtest.report.subject import Subject
 
 STEPS = {
-    JournalCause.COMMISSION: "Commission, fees and taxes",
-    JournalCause.BORROW: "Borrow fees",
-    JournalCause.INTEREST: "Interest",
-    JournalCause.FUNDING: "Funding",
-    JournalCause.DIVIDEND: "Dividends",
+    "commission": "Commission, fees and taxes",
+    "borrow": "Borrow fees",
+    "interest": "Interest",
+    "funding": "Funding",
+    "dividend": "Dividends",
 }
-NOT_PROFIT = (JournalCause.FILL, JournalCause.DEPOSIT, JournalCause.WITHDRAWAL)
+"""Causes of the journal that always have a step, or have one where something was booked; others are shown by their names."""
+ALWAYS = ("commission", "borrow", "interest")
+MOVED = ("deposit", "withdrawal")  # money of the owner, no profit
 EXACT = 1e-9  # of the money that moved: what float64 rounds away
 
 
@@ -39,20 +40,13 @@ def waterfall(subject: Subject) -> list[Step]:
     slippage = float(subject.fills["slippage"].sum())
     value = float(subject.positions["value"].sum())
     gross = booked.get("fill", 0.0) + value + slippage
-    paid = {
-        cause: float(booked.get(cause.name.lower(), 0.0))
-        for cause in (*STEPS, *sorted(set(JournalCause) - {*STEPS, *NOT_PROFIT}))
-    }
-    moved = sum(booked.get(cause.name.lower(), 0.0) for cause in NOT_PROFIT[1:])
+    moved = sum(booked.get(cause, 0.0) for cause in MOVED)
     last = float(subject.equity["equity"][-1]) if subject.equity.height else subject.cash
     net = last - subject.cash - moved
-    steps = [Step("Gross profit", gross, is_total=True)]
-    steps += [Step(STEPS[JournalCause.COMMISSION], paid[JournalCause.COMMISSION]), Step("Slippage", -slippage)]
-    steps += [
-        Step(STEPS.get(cause, cause.name.capitalize()), amount)
-        for cause, amount in paid.items()
-        if cause != JournalCause.COMMISSION and (amount or cause in (JournalCause.BORROW, JournalCause.INTEREST))
-    ]
+    others = sorted(set(booked) - {"fill", *STEPS, *MOVED})
+    paid = [(cause, float(booked.get(cause, 0.0))) for cause in (*STEPS, *others)]
+    steps = [Step(STEPS.get(cause, cause.capitalize()), amount) for cause, amount in paid if amount or cause in ALWAYS]
+    steps = [Step("Gross profit", gross, is_total=True), steps[0], Step("Slippage", -slippage), *steps[1:]]
     unexplained = net - gross - sum(step.amount for step in steps[1:])
     scale = float(subject.journal["amount"].abs().sum()) + abs(value) + abs(last)
     if abs(unexplained) > EXACT * scale:
