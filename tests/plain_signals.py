@@ -138,5 +138,5 @@ class PlainSignals(Strategy):
         mean /= len(returns)
         total = 0.0
         for each in returns:
-            total += (each - mean) ** 2
+            total += (each - mean) * (each - mean)
         return math.sqrt(total / (len(returns) - 1))

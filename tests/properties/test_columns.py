@@ -1,5 +1,6 @@
-"""Columns and plain Python ask for the same, and get the same bytes."""
+"""Columns, which are compiled, and plain Python ask for the same, and get the same bytes. ML4T_COLUMN_CASES draws more cases."""
 
+import os
 import random
 from typing import Any
 
@@ -13,7 +14,8 @@ from plain_signals import PlainSignals
 from told import bars, minute
 
 LETTERS = {"entries": "E", "exits": "X", "short_entries": "S", "short_exits": "C"}
-CASES = 60
+CASES = int(os.environ.get("ML4T_COLUMN_CASES", "60"))
+INTERPRETED = 6  # every how many cases the columns run as plain Python, too
 
 
 def same(one: Any, other: Any) -> list[str]:
@@ -85,8 +87,11 @@ def test_random_signals_and_plain_python() -> None:
     traded = 0
     for seed in range(CASES):
         data, marks, rules, config = drawn(random.Random(seed))
-        columns = run(Signals(**{role: role for role in LETTERS}, **rules), data, config)
+        roles = {role: role for role in LETTERS}
+        columns = run(Signals(**roles, **rules), data, config)
         assert same(columns, run(PlainSignals(marks, **rules), data, config)) == [], (seed, rules)
+        if seed % INTERPRETED == 0:
+            assert same(columns, run(Signals(**roles, **rules), data, config, compiled=False)) == [], (seed, rules)
         traded += columns.fills.height
     assert traded > 5 * CASES
 
@@ -193,6 +198,9 @@ def test_random_weights_and_plain_python() -> None:
         limits = {"drift": rng.choice((0.0, 0.05)), "cash_buffer": rng.choice((0.0, 0.02))}
         limits |= {"minimum_trade": 300.0} if rng.random() < 0.3 else {}
         columns = run(TargetWeights(weights, **rules, **limits), data, config)
+        if seed % INTERPRETED == 0:
+            interpreted = run(TargetWeights(weights, **rules, **limits), data, config, compiled=False)
+            assert same(columns, interpreted) == [], (seed, rules, limits)
         assert same(columns, run(PlainWeights(batches, **rules, **limits), data, config)) == [], (seed, rules, limits)
         traded += columns.fills.height
     assert traded > 5 * CASES
@@ -272,7 +280,10 @@ def test_random_orders_and_plain_python() -> None:
         batches = [[drawn_order(rng, symbols) for _ in range(rng.randint(1, 4))] for _ in times]
         signals = pl.DataFrame({"timestamp": times, "arrival": times, "batch": list(range(len(times)))})
         flat = [{"timestamp": time} | terms for time, batch in zip(times, batches, strict=True) for terms in batch]
-        columns = run(Orders(pl.DataFrame(flat, infer_schema_length=None)), data, config)
+        frame = pl.DataFrame(flat, infer_schema_length=None)
+        columns = run(Orders(frame), data, config)
+        if seed % INTERPRETED == 0:
+            assert same(columns, run(Orders(frame), data, config, compiled=False)) == [], seed
         assert same(columns, run(PlainOrders(batches), data, config, signals=signals)) == [], seed
         traded += columns.fills.height
     assert traded > 3 * CASES

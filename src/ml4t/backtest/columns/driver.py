@@ -98,7 +98,8 @@ class Driver(Strategy):
             mean += closes[k + 1] / closes[k] - 1.0
         mean /= n
         for k in range(n):
-            total += (closes[k + 1] / closes[k] - 1.0 - mean) ** 2
+            distance = closes[k + 1] / closes[k] - 1.0 - mean
+            total += distance * distance
         return math.sqrt(total / (n - 1))
 
     def _chosen(self, name: str, choice: type[IntEnum], given: str) -> IntEnum:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ml4t.backtest.columns.driver import BARS
 from ml4t.backtest.columns.size import Sized
 from ml4t.backtest.enums import (
     Accumulation,
@@ -21,6 +22,7 @@ from ml4t.backtest.errors import StrategyError
 LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = range(4)
 FLAGS = ("entries", "exits", "short_entries", "short_exits")
 LEVELS = ("size", "stop_loss", "take_profit", "trail")
+SIZE, STOP_LOSS, TAKE_PROFIT, TRAIL = range(4)
 UNSEEN = -1
 # what becomes of a position
 STAY, EXIT, CLOSE = range(3)
@@ -103,16 +105,16 @@ class Signals(Sized):
         )  # long, short: an entry was asked for and has not been absent since
         self.sent = np.zeros(count, np.int64)  # side of the entry that is under way
         self.closing = np.zeros(count, np.bool_)  # a close is under way
-        self.has_entries, self.entries_stream, self.entries_name = self.located("entries")
-        self.has_exits, self.exits_stream, self.exits_name = self.located("exits")
-        self.has_short_entries, self.short_entries_stream, self.short_entries_name = self.located("short_entries")
-        self.has_short_exits, self.short_exits_stream, self.short_exits_name = self.located("short_exits")
-        self.size_varies, self.size_stream, self.size_name = self.located("size")
-        self.stop_varies, self.stop_stream, self.stop_name = self.located("stop_loss")
-        self.profit_varies, self.profit_stream, self.profit_name = self.located("take_profit")
-        self.trail_varies, self.trail_stream, self.trail_name = self.located("trail")
-        self.fixed_size, self.fixed_stop = self.constant("size"), self.constant("stop_loss")
-        self.fixed_profit, self.fixed_trail = self.constant("take_profit"), self.constant("trail")
+        flags = [self.located(role) for role in FLAGS]
+        self.used = np.array([role for role, (is_used, _, _) in enumerate(flags) if is_used], np.int64)
+        self.streams, self.names = tuple(stream for _, stream, _ in flags), tuple(name for _, _, name in flags)
+        self.is_of_bars = np.array([stream == BARS for stream in self.streams], np.bool_)
+        self.is_up = np.zeros(len(FLAGS), np.bool_)  # of the symbol that is being decided
+        levels = [self.located(role) for role in LEVELS]
+        self.varies = np.array([is_column for is_column, _, _ in levels], np.bool_)
+        self.level_streams = tuple(stream for _, stream, _ in levels)
+        self.level_names = tuple(name for _, _, name in levels)
+        self.fixed = np.array([self.constant(role) for role in LEVELS])
 
     def constant(self, role: str) -> float:
         """A size or stop that is the same for all, NaN where there is none."""
@@ -127,39 +129,34 @@ class Signals(Sized):
             i += 1
             if not self.data.is_new(symbol):
                 continue
-            long_in = self.has_entries and self.says_yes(LONG_ENTRY, i, symbol, self.entries_stream, self.entries_name)
-            long_out = self.has_exits and self.says_yes(LONG_EXIT, i, symbol, self.exits_stream, self.exits_name)
-            short_in = self.has_short_entries and self.says_yes(
-                SHORT_ENTRY, i, symbol, self.short_entries_stream, self.short_entries_name
-            )
-            short_out = self.has_short_exits and self.says_yes(
-                SHORT_EXIT, i, symbol, self.short_exits_stream, self.short_exits_name
-            )
+            is_any = False
+            for role in self.used:
+                self.is_up[role] = self.says_yes(role, i, symbol)
+                is_any = is_any or self.is_up[role]
             if self.reentry == Reentry.RESET:
-                self.entered[0, i] &= long_in
-                self.entered[1, i] &= short_in
-            if long_in or long_out or short_in or short_out:
-                self.decide(i, symbol, long_in, long_out, short_in, short_out)
+                self.entered[0, i] &= self.is_up[LONG_ENTRY]
+                self.entered[1, i] &= self.is_up[SHORT_ENTRY]
+            if is_any:
+                self.decide(i, symbol)
 
-    def says_yes(self, role: int, i: int, symbol: str, stream: str, name: str) -> bool:
+    def says_yes(self, role: int, i: int, symbol: str) -> bool:
         """Whether a row since the symbol's last bar says yes. A symbol's first decision after a warm-up looks at one row only."""
-        known, looked = self.data.count(symbol, stream), self.seen[role, i]
-        self.seen[role, i] = known
-        if looked == UNSEEN:
-            looked = 0 if self.data.count(symbol) == 1 else known - 1
-        new = known - looked
-        if new <= 0 or known == 0:
-            return False
-        if new == 1:
-            value = self.data.value(symbol, name, stream=stream)
-            return not math.isnan(value) and value != 0.0
+        stream, name, new = self.streams[role], self.names[role], 1
+        if not self.is_of_bars[role]:
+            known, looked = self.data.count(symbol, stream), self.seen[role, i]
+            self.seen[role, i] = known
+            if looked == UNSEEN:
+                looked = 0 if self.data.count(symbol) == 1 else known - 1
+            new = min(known - looked, known)
+            if new <= 0:
+                return False
         values = self.data.window(symbol, name, new, stream=stream)
-        for k in range(new):  # noqa: SIM110  a generator is nothing that compiles
-            if not math.isnan(values[k]) and values[k] != 0.0:
+        for value in values:  # noqa: SIM110  a generator is nothing that compiles
+            if not math.isnan(value) and value != 0.0:
                 return True
         return False
 
-    def decide(self, i: int, symbol: str, long_in: bool, long_out: bool, short_in: bool, short_out: bool) -> None:
+    def decide(self, i: int, symbol: str) -> None:
         """The symbol's orders are what its signals ask for."""
         held = self.portfolio.position(symbol).quantity
         side = 1 if held > 0.0 else -1 if held < 0.0 else 0
@@ -169,7 +166,8 @@ class Signals(Sized):
             self.closing[i] = False
         elif side == 0:
             side = self.sent[i]
-        becomes, enters = self.action(side, long_in, long_out, short_in, short_out)
+        up = self.is_up
+        becomes, enters = self.action(side, up[LONG_ENTRY], up[LONG_EXIT], up[SHORT_ENTRY], up[SHORT_EXIT])
         is_free = not is_under_way
         if becomes != STAY:
             is_free = self.leave(i, symbol, side, held, becomes, is_under_way) or is_free
@@ -240,19 +238,15 @@ class Signals(Sized):
 
     def send(self, symbol: str, side: int, reduce_only: bool) -> bool:
         """An order of one size was asked for; False where there is no size."""
-        stop = self.data.value(symbol, self.stop_name, stream=self.stop_stream) if self.stop_varies else self.fixed_stop
-        size = self.data.value(symbol, self.size_name, stream=self.size_stream) if self.size_varies else self.fixed_size
-        unit, size = self.sized(symbol, side, size, stop)
+        stop = self.level(STOP_LOSS, symbol)
+        unit, size = self.sized(symbol, side, self.level(SIZE, symbol), stop)
         if math.isnan(size) or size == 0.0:
             return False
+        profit, trail, bars = math.nan, math.nan, 0
         if reduce_only:
-            self.broker.place(symbol, side, unit, size, reduce_only=True)
-            return True
-        profit, trail = self.fixed_profit, self.fixed_trail
-        if self.profit_varies:
-            profit = self.data.value(symbol, self.profit_name, stream=self.profit_stream)
-        if self.trail_varies:
-            trail = self.data.value(symbol, self.trail_name, stream=self.trail_stream)
+            stop = math.nan
+        else:
+            profit, trail, bars = self.level(TAKE_PROFIT, symbol), self.level(TRAIL, symbol), self.max_bars
         self.broker.place(
             symbol,
             side,
@@ -261,7 +255,14 @@ class Signals(Sized):
             stop_loss=stop,
             take_profit=profit,
             trail=trail,
-            max_bars=self.max_bars,
+            max_bars=bars,
             stop_is_price=self.stops_are_prices,
+            reduce_only=reduce_only,
         )
         return True
+
+    def level(self, role: int, symbol: str) -> float:
+        """A size or stop as it is now, NaN where there is none."""
+        if self.varies[role]:
+            return self.data.value(symbol, self.level_names[role], stream=self.level_streams[role])
+        return float(self.fixed[role])

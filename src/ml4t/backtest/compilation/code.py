@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -32,6 +32,28 @@ def methods_of(cls: type[Strategy]) -> dict[str, Callable[..., Any]]:
             if inspect.isfunction(value) and name not in INTERPRETED:
                 found[name] = value
     return found
+
+
+def names_in(function: Callable[..., Any]) -> set[str]:
+    """Every name that a function uses, of attributes as well."""
+    found, codes = set[str](), [function.__code__]
+    while codes:
+        code = codes.pop()
+        found.update(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return found
+
+
+def reached(methods: Mapping[str, Callable[..., Any]], first: Iterable[str]) -> dict[str, Callable[..., Any]]:
+    """The methods that are called from these, directly or not; the others need not compile, and change nothing where they are edited."""
+    found: dict[str, Callable[..., Any]] = {}
+    waiting = [name for name in first if name in methods]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = methods[name]
+            waiting += sorted(names_in(methods[name]) & methods.keys())
+    return {name: found[name] for name in methods if name in found}
 
 
 def digest_of(functions: Iterator[Callable[..., Any]] | list[Callable[..., Any]], seen: set[Any] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
@@ -32,6 +33,7 @@ def text_digest(text):
     return np.int64(word) if word != np.uint64(0) else np.int64(1)
 
 
+@cache
 def digested(name: Any) -> Any:
     """What compiled code does to know a name by its digest. Raises TypingError where it is no name."""
     if isinstance(name, types.StringLiteral):
@@ -44,6 +46,7 @@ def digested(name: Any) -> Any:
     raise TypingError(f"a name is a text, and this is a {name}")
 
 
+@cache
 def symbol_number(symbol: Any) -> Any:
     """What compiled code does to know a symbol by its number."""
     if isinstance(symbol, types.Integer):
@@ -59,6 +62,7 @@ def symbol_number(symbol: Any) -> Any:
     return inlined(lambda state, symbol: named_number(state, number(symbol), SYMBOL_NAME))
 
 
+@cache
 def series_number(symbol: Any) -> Any:
     """As `symbol_number`; None stands for the rows that concern no symbol, which come after those of the last one."""
     if isinstance(symbol, types.NoneType):
@@ -66,12 +70,14 @@ def series_number(symbol: Any) -> Any:
     return symbol_number(symbol)
 
 
+@cache
 def field_number(field: Any) -> Any:
     """What compiled code does to know a column of a stream by its number."""
     number = digested(field)
     return inlined(lambda state, stream, field: named_number(state, number(field), FIELD_NAME + stream))
 
 
+@cache
 def _number_as(kind: int, name: Any, missing: int) -> Any:
     if name is None or isinstance(name, types.NoneType | types.Omitted):
         return inlined(lambda state, name: missing)
@@ -79,11 +85,13 @@ def _number_as(kind: int, name: Any, missing: int) -> Any:
     return inlined(lambda state, name: named_number(state, number(name), kind))
 
 
+@cache
 def stream_number(stream: Any) -> Any:
     """What compiled code does to know a stream by its number; where none is given it is the bars."""
     return _number_as(STREAM_NAME, stream, 0)
 
 
+@cache
 def tag_number(tag: Any) -> Any:
     """What compiled code does to know a tag by its number."""
     return _number_as(TAG_NAME, tag, NONE)

@@ -16,14 +16,14 @@ from ml4t.backtest.compilation import broker as _broker  # noqa: F401  registers
 from ml4t.backtest.compilation import event as _event  # noqa: F401
 from ml4t.backtest.compilation import portfolio as _portfolio  # noqa: F401
 from ml4t.backtest.compilation.check import StrategyCompiler
-from ml4t.backtest.compilation.code import digest_of, methods_of, texts
+from ml4t.backtest.compilation.code import digest_of, methods_of, names_in, reached, texts
 from ml4t.backtest.compilation.data import make_readable
 from ml4t.backtest.compilation.driver import run
 from ml4t.backtest.compilation.explanation import explain
 from ml4t.backtest.compilation.instance import METHODS, Instance, StrategyType
 from ml4t.backtest.compilation.instance import texts as attribute_texts
 from ml4t.backtest.compilation.mistake import raise_mistake
-from ml4t.backtest.compilation.view import EVENT, FILL, SIGNAL
+from ml4t.backtest.compilation.view import EVENT, FILL, INLINED, SIGNAL
 from ml4t.backtest.errors import CompilationError
 from ml4t.backtest.exits import Exits
 from ml4t.backtest.feed import Stream
@@ -45,6 +45,8 @@ from ml4t.backtest.tables import (
 )
 
 HOOKS = {"on_bar": (), "on_fill": (FILL,), "on_order": (EVENT,), "on_signal": (SIGNAL,)}
+# Python calls none of them, so none needs what would make it callable
+METHOD_OPTIONS = INLINED | {"error_model": "python", "boundscheck": True}
 GIVEN = ("data", "broker", "portfolio", "clock", "random", "exit_rules")  # what the engine, not the user, sets
 
 
@@ -65,23 +67,22 @@ class CompiledStrategy:
     def __init__(
         self, strategy: Strategy, handle: Handle, streams: tuple[Stream, ...], broker: Broker, notes: Notes
     ) -> None:
-        cls = type(strategy)
         self._strategy, self._handle, self._broker, self._notes = strategy, handle, broker, notes
         self._streams = streams
-        self._methods = methods_of(cls)
+        self._methods = methods_of(type(strategy))
         schedules = tuple(self._scheduled(callback) for callback, _, _ in notes.schedules)
+        self._methods = reached(self._methods, [*HOOKS, *schedules])
         for name in streams[0].columns:
             make_readable(name)
-        values = {name: getattr(strategy, name) for name in _attributes(strategy)}
+        used = set[str]().union(*map(names_in, self._methods.values()))
+        values = {name: getattr(strategy, name) for name in _attributes(strategy) if name in used}
         self._texts = {text for f in self._methods.values() for text in texts(f)} | set(attribute_texts(values))
         handle.replace(handle.state._replace(names=self._names(streams)))
         self._instance = Instance(strategy, handle.key, values)
         source = digest_of(list(self._methods.values()))
         for name, function in self._methods.items():
             if (source, name) not in METHODS:
-                METHODS[source, name] = numba.njit(
-                    forceinline=True, error_model="python", boundscheck=True, pipeline_class=StrategyCompiler
-                )(function)
+                METHODS[source, name] = numba.njit(**METHOD_OPTIONS, pipeline_class=StrategyCompiler)(function)
         kind = StrategyType(
             source, self._instance.slots, frozenset(self._methods), schedules, constant_exits(strategy.exit_rules)
         )
