@@ -1,5 +1,6 @@
 """Arrays for the tables of the state: allocation, and growth between calls of the kernel."""
 
+import mmap
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
@@ -35,6 +36,10 @@ from ml4t.backtest.tables import (
 
 G = TypeVar("G")
 
+FULL = 0.75  # of a table's room: what is nearly full grows along with what must
+LINKED_ROOMS = (BOOK_ROOM, LOT_ROOM)  # tables whose entries are used in any order, the others are appended to
+HUGE_PAGES = 1 << 22  # bytes of an array from which on it gets pages of its own, large ones where the system has them
+
 
 @cache
 def dtypes(group: Any) -> dict[str, str]:
@@ -42,9 +47,25 @@ def dtypes(group: Any) -> dict[str, str]:
     return {name: hint.__metadata__[0] for name, hint in get_type_hints(group, include_extras=True).items()}
 
 
+def zeros(n: int, dtype: Any) -> np.ndarray[Any, Any]:
+    """Zeros [n]. Memory that is never written to is never used: tables have much more room than entries.
+
+    `np.zeros` would reuse freed memory for large arrays, and write the zeros.
+    """
+    size = n * np.dtype(dtype).itemsize
+    if size < HUGE_PAGES:
+        return np.zeros(n, dtype)
+    if not hasattr(mmap, "MAP_ANONYMOUS"):  # Windows
+        return np.frombuffer(mmap.mmap(-1, size), dtype)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype)
+
+
 def allocate(group: Callable[..., G], n: int) -> G:
     """A group of zeroed arrays of n entries."""
-    return group(**{name: np.zeros(n, dtype) for name, dtype in dtypes(group).items()})
+    return group(**{name: zeros(n, dtype) for name, dtype in dtypes(group).items()})
 
 
 def freeze(values: Any, dtype: str) -> np.ndarray[Any, Any]:
@@ -59,25 +80,27 @@ def frozen(group: Callable[..., G], **columns: Any) -> G:
     return group(**{name: freeze(columns[name], dtype) for name, dtype in dtypes(group).items()})
 
 
-def enlarged(table: Any, n: int) -> Any:
-    """The same table with room for n entries; free cells stay linked."""
+def enlarged(table: Any, n: int, used: int | None = None) -> Any:
+    """The same table with room for n entries, of which the first ones are used; None: any may be, and free cells stay linked."""
     if isinstance(table, np.ndarray):
-        out = np.zeros(n, table.dtype)
-        out[: table.shape[0]] = table
+        out = zeros(n, table.dtype)
+        kept = table[:used]
+        out[: len(kept)] = kept
         return out
-    return type(table)(*(enlarged(column, n) for column in table))
+    return type(table)(*(enlarged(column, n, used) for column in table))
 
 
 def grow(handle: Handle) -> None:
-    """Every table that is more than half full has four times its room, and what the next phase needs. Between calls of the kernel only."""
+    """Every table that is nearly full has four times its room, and what the next phase needs. Between calls of the kernel only."""
     state: State = handle.state
     changes: dict[str, Any] = {}
     for room, group in enumerate(GROWABLE):
         first = getattr(state, group[0])
         capacity = (first if isinstance(first, np.ndarray) else first[0]).shape[0]
         need = int(state.needs[room])
-        if 2 * need > capacity:
-            changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need)) for name in group})
+        if need > FULL * capacity:
+            used = None if room in LINKED_ROOMS else need
+            changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need), used) for name in group})
             if room == MEMORY_ROOM:  # cells lie elsewhere in a larger one; what is forgotten is made anew
                 changes["memories"] = allocate(Memories, 4 * capacity)
                 state.clock[MEMORIES] = 0

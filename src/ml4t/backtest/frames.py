@@ -59,7 +59,7 @@ def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.Data
     f, symbol = state.fills, state.fills.symbol[:n]
     quantity = f.quantity[:n]
     slippage = np.abs(f.price[:n] - f.reference[:n]) * np.abs(quantity) * state.instruments.multiplier[symbol]
-    by_id = orders[(f.order[:n] - 1).tolist()] if n else orders.clear()  # orders are sorted by id, and ids count from 1
+    by_id = _of_orders(orders, f.order[:n])
     return pl.DataFrame(
         [
             pl.Series("fill_id", np.arange(1, n + 1), pl.Int64),
@@ -79,6 +79,11 @@ def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.Data
             by_id["type"].alias("order_type"),
         ]
     )
+
+
+def _of_orders(orders: pl.DataFrame, ids: Numbers) -> pl.DataFrame:
+    """Origin and type of each of these orders; the frame is sorted by id, and ids count from 1."""
+    return orders.select(pl.col("origin", "type").gather(pl.lit(pl.Series(ids - 1))))
 
 
 def known(name: str, values: Numbers, is_known: Numbers, dtype: type[pl.DataType] = pl.Float64) -> pl.Series:
@@ -111,12 +116,13 @@ def orders(state: State, symbols: Sequence[str], register: Register) -> pl.DataF
     until, bars = column("terms", "until"), column("terms", "bars")
     parent, group = column("terms", "parent"), column("terms", "group")
     names = register.names
-    numbers = column("orders", "id").tolist() if names else [0] * len(rank)  # most runs name none of many orders
+    ids = column("orders", "id")
+    client_id = pl.Series("client_id", [names.get(number) for number in ids.tolist()] if names else [], pl.String)
     with np.errstate(invalid="ignore"):
         average = column("progress", "value") / filled / state.instruments.multiplier[symbol]
     return pl.DataFrame(
         [
-            pl.Series("order_id", column("orders", "id"), pl.Int64),
+            pl.Series("order_id", ids, pl.Int64),
             named("symbol", symbol, symbols),
             named("side", (column("orders", "side") > 0).astype(np.int64), ["sell", "buy"]),
             choices("type", column("orders", "type"), OrderType),
@@ -143,7 +149,7 @@ def orders(state: State, symbols: Sequence[str], register: Register) -> pl.DataF
             optional("average_fill_price", average),
             pl.Series("commission", column("progress", "commission"), pl.Float64),
             named("tag", column("terms", "tag") + 1, ["", *register.tags]).replace("", None),
-            pl.Series("client_id", [names.get(number) for number in numbers], pl.String),
+            client_id if names else client_id.extend_constant(None, len(rank)),
         ]
     )
 
@@ -255,12 +261,13 @@ def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     share_in = quantity / np.abs(f.quantity[entry])
     share_out = np.where(is_open, 0.0, quantity / np.abs(f.quantity[exit_]))
     commission = f.commission[entry] * share_in + f.commission[exit_] * share_out
-    slipped = np.abs(f.price - f.reference) * np.abs(f.quantity)
+    filled = int(state.clock[FILLS])
+    slipped = np.abs(f.price[:filled] - f.reference[:filled]) * np.abs(f.quantity[:filled])
     slippage = (slipped[entry] * share_in + slipped[exit_] * share_out) * multiplier
     gross = quantity * (exit_price - entry_price) * side * multiplier
     value = quantity * np.abs(entry_price) * multiplier
     held, best, worst = _excursions(handle, bars, symbol, entry, exit_, is_open, entry_price, exit_price, side)
-    exits = orders[(f.order[exit_] - 1).tolist()] if len(slot) else orders.clear()
+    exits = _of_orders(orders, f.order[exit_])
     is_open_ = pl.Series("is_open", is_open, pl.Boolean)
 
     def closed(series: pl.Series) -> pl.Series:
@@ -311,10 +318,12 @@ def _excursions(
     best, worst = np.zeros(len(entry)), np.zeros(len(entry))
     if not len(entry):
         return np.zeros(0, np.int64), best, worst
-    place = np.empty(len(bars.symbol), np.int64)  # of a bar in the symbol-major history
-    place[np.argsort(bars.symbol, kind="stable")] = np.arange(len(bars.symbol))
     f = state.fills
-    first, last = place[f.row[entry]], place[f.row[exit_]]
+    first, last = f.row[entry], f.row[exit_]
+    if bars.by_symbol is not None:
+        place = np.empty(len(bars.symbol), np.int64)  # of a bar in the symbol-major history
+        place[bars.by_symbol] = np.arange(len(bars.symbol))
+        first, last = place[first], place[last]
     last = np.where(is_open, state.history.known[symbol] - 1, last)
     at_open = f.segment[entry] == Segment.OPEN
     through = is_open | (f.segment[exit_] >= Segment.CLOSE)

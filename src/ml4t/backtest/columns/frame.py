@@ -87,10 +87,12 @@ def _of_wide(table: Table, times: list[str], name: str, symbols: tuple[str, ...]
     for column in wide:
         if not _is_number(frame[column]):
             raise table.error(f"expected numbers, found {frame[column].dtype}", "Convert it.", column=column)
-    long = frame.with_columns(pl.col(wide).cast(pl.Float64)).unpivot(
-        wide, index=times, variable_name="symbol", value_name=name
-    )
-    return _valued(long, name).sort(times, maintain_order=True)
+    frame = frame.sort(times, maintain_order=True)
+    values = frame.select(pl.col(wide).cast(pl.Float64)).to_numpy().ravel()
+    row = pl.Series(np.repeat(np.arange(frame.height), len(wide)))
+    symbol = pl.Series("symbol", wide, pl.Categorical).gather(np.tile(np.arange(len(wide)), frame.height))
+    long = frame.select(pl.col(times).gather(row)).with_columns(symbol, pl.Series(name, values))
+    return _valued(long, name)
 
 
 def _valued(frame: pl.DataFrame, name: str) -> pl.DataFrame:

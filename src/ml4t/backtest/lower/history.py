@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.allocation import freeze, frozen
+from ml4t.backtest.allocation import freeze, frozen, zeros
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.inputs import Information, Streams
 from ml4t.backtest.tables import History
@@ -67,7 +67,7 @@ def history_of(bars: Stream, streams: Sequence[Stream], keep_history: bool) -> H
     starts = np.concatenate(begin)
     return History(
         source=freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
-        value=np.zeros(size),
+        value=zeros(size, np.float64),
         begin=freeze(starts, "i8"),
         known=starts.astype(np.int64),
         latest=np.full(len(bars.columns) * len(bars.symbols), np.nan),
