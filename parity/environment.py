@@ -25,11 +25,11 @@ def home() -> Path:
     return Path(os.environ.get("ML4T_PARITY_ENVIRONMENTS", cache / "ml4t-backtest" / "parity"))
 
 
-def requirements(peer: str) -> Path:
-    """The file of pinned versions. Raises KeyError for a peer that has none."""
-    path = FOLDER / f"{peer}.txt"
+def requirements(peer: str, pins: Path = FOLDER) -> Path:
+    """The file of pinned versions in a folder of them. Raises KeyError for a peer that has none."""
+    path = pins / f"{peer}.txt"
     if not path.exists():
-        raise KeyError(f"no peer {peer!r}; there are {', '.join(peers())}")
+        raise KeyError(f"no peer {peer!r}; there are {', '.join(sorted(file.stem for file in pins.glob('*.txt')))}")
     return path
 
 
@@ -44,9 +44,9 @@ def version(peer: str) -> str:
     raise KeyError(f"{requirements(peer)} pins no {wanted}")
 
 
-def python_of(peer: str) -> Path:
+def python_of(peer: str, pins: Path = FOLDER) -> Path:
     """The interpreter of the peer's environment, which exists now. Raises BuildError with pip's words where it cannot be built."""
-    pinned = requirements(peer).read_text()
+    pinned = requirements(peer, pins).read_text()
     digest = hashlib.sha256(f"{sys.version_info[:2]}\n{pinned}".encode()).hexdigest()[:12]
     folder = home() / f"{peer}-{digest}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -55,7 +55,7 @@ def python_of(peer: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _called([sys.executable, "-m", "venv", str(folder)], peer)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements(peer))]
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements(peer, pins))]
     _called([str(python), *install], peer)
     (folder / "complete").write_text(pinned)
     return python

@@ -1,0 +1,1 @@
+"""The benchmark suite: `benchmarks/run` is its command."""
