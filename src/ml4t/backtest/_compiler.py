@@ -1,4 +1,4 @@
-"""How the kernel is compiled: the passes of Numba that plain arithmetic needs, and one optimisation per unit (ADR 0023).
+"""How the kernel is compiled: the passes of Numba that plain arithmetic needs, and one optimisation per unit (ADR 0022).
 
 Numba alone optimises every function it meets and makes machine code of it, then optimises the copy in each caller again. A *fragment* is
 code that only ever becomes part of a unit: it is neither optimised nor made machine code of, the unit around it is, once, as a whole.
