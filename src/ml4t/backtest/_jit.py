@@ -183,8 +183,10 @@ def function(result: Any, *arguments: Any, cold: bool = True) -> Callable[[F], F
         if not IS_COMPILED:
             return f
         symbol = f"ml4t_backtest_{DIGEST}_{f.__module__.rpartition('.')[2]}_{f.__name__}"
-        _units.append((symbol, _cached(f, no_cpython_wrapper=True), (STATE, *arguments)))
-        return cast("F", _Unit(symbol, result(STATE, *arguments), cold))
+        # the result is declared like the arguments: callers expect a whole register, were it found to be a bool
+        declared = result(STATE, *arguments)
+        _units.append((symbol, _cached(f, no_cpython_wrapper=True), declared))
+        return cast("F", _Unit(symbol, declared, cold))
 
     return decorate
 
@@ -213,7 +215,7 @@ def _typeof_unit(unit: _Unit, context: Any) -> Any:  # noqa: ARG001
     return unit.type
 
 
-_units: list[tuple[str, Any, tuple[Any, ...]]] = []
+_units: list[tuple[str, Any, Any]] = []
 
 
 def link_units() -> None:
