@@ -76,14 +76,14 @@ def _c_function(context: Any) -> Any:
 class _Lowering(NativeLowering):  # type: ignore[misc]
     """As Numba's, into a library of this module."""
 
-    def lower(self, state: Any, library: Any, **replaced: Any) -> bool:
+    def lower(self, work: Any, library: Any, **replaced: Any) -> bool:
         """The code is in the library, made with these methods of the target replaced."""
-        context = state.targetctx
-        state.library, state.targetctx = library, context.subtarget(**replaced)
+        context = work.targetctx
+        work.library, work.targetctx = library, context.subtarget(**replaced)
         try:
-            return bool(self.run_numba(state))
+            return bool(self.run_numba(work))
         finally:
-            state.targetctx = context
+            work.targetctx = context
 
     run_numba = NativeLowering.run_pass
 
