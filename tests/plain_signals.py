@@ -68,7 +68,7 @@ class PlainSignals(Strategy):
                 if quantity:
                     self.broker.close(symbol)
                     self.closing.add(symbol)
-                free = True
+                free = bool(quantity) or not self.broker.orders(symbol)
             if not entry or entry == held or (is_opposite and not leaves and self.rules["reversal"] == "close"):
                 return
         if entry and free and not (entry == held and self.rules["accumulation"] == "none"):

@@ -247,7 +247,7 @@ def test_what_makes_no_sense_is_refused(rules: dict[str, Any], message: str) -> 
 
 def test_a_negative_size_of_a_column_ends_the_run() -> None:
     data = rising(3).with_columns(e=True, n=pl.lit(-4.0))
-    with pytest.raises(OrderError, match="A: the size of an order must be a finite number above 0"):
+    with pytest.raises(OrderError, match=r"A: .* must be .*above 0"):
         run(Signals(entries="e", size="n"), data)
 
 

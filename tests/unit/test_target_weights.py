@@ -298,7 +298,7 @@ def test_errors_of_a_run() -> None:
         run(TargetWeights(batches(2, (0, {"A": 0.5})), groups={"A": 1, "B": 1}, group_cap=0.5), flat(2))
     with pytest.raises(DataError, match="the bars have no symbol 'D'"):
         run(TargetWeights(batches(2, (0, {"A": 0.5})), groups=dict.fromkeys("ABCD", 1), group_cap=0.5), flat(2))
-    with pytest.raises(OrderError, match="A: a target must be a finite number"):
+    with pytest.raises(OrderError, match=r"A: .*target must be a finite number"):
         run(TargetWeights(batches(2, (0, {"A": math.inf}))), flat(2))
 
 

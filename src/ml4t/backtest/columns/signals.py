@@ -213,7 +213,7 @@ class Signals(Sized):
 
     # ------------------------------------------------------------------------------------------------------ the orders
     def leave(self, i: int, symbol: str, side: int, held: float, becomes: int, is_under_way: bool) -> bool:
-        """The position is reduced or closed, and an entry that is under way cancelled. False where that is under way already."""
+        """The position is reduced or closed, and an entry that is under way cancelled. False where an entry has to wait."""
         if becomes == EXIT and self.accumulation == Accumulation.REDUCE:
             if not is_under_way:
                 self.send(symbol, -side, reduce_only=True)
@@ -222,9 +222,10 @@ class Signals(Sized):
             return False
         if is_under_way:
             self.broker.cancel_all(symbol)
-        if held != 0.0:
-            self.broker.close(symbol)
-            self.closing[i] = True
+        if held == 0.0:
+            return not self.broker.is_under_way(symbol)  # a cancel may take time
+        self.broker.close(symbol)
+        self.closing[i] = True
         return True
 
     def enter(self, i: int, symbol: str, side: int, is_held: bool) -> None:
