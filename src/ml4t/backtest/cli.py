@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +16,13 @@ import typer
 from typer.core import TyperGroup
 
 from ml4t.backtest.errors import BacktestError, ConfigError, nearest
+from ml4t.backtest.runs_command import runs_app
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ml4t.backtest.config import BacktestConfig
+    from ml4t.backtest.report import Subject
     from ml4t.backtest.strategy import Strategy
 
 
@@ -55,11 +58,14 @@ app = typer.Typer(
 profiles = typer.Typer(no_args_is_help=True, help="The rules of other engines, as differences from our defaults.")
 app.add_typer(profiles, name="profiles")
 
+app.add_typer(runs_app, name="runs")
+
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="A config.toml (or .json).")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one setting.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory.")]
 OutputOption = Annotated[Path | None, typer.Option(help="Where run directories are written.")]
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 ReportOption = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run directory.")]
 REPORT = "report.html"
 
@@ -75,7 +81,7 @@ def run(
     assignments: SetOption = None,
     output: OutputOption = None,
     run_id: Annotated[str | None, typer.Option(help="Name of the run directory.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
+    as_json: JsonOption = False,
     quiet: Annotated[bool, typer.Option(help="Print only where the run is.")] = False,
     with_report: ReportOption = True,
 ) -> None:
@@ -97,7 +103,7 @@ def run(
 
 
 @app.command()
-def demo(output: OutputOption = None, with_report: ReportOption = True) -> None:
+def demo(output: OutputOption = None, with_report: ReportOption = True, as_json: JsonOption = False) -> None:
     """Backtest a moving-average crossover on the bundled S&P 500 and NASDAQ bars, 1999 to 2018."""
     import ml4t.backtest as engine  # reason: as in `run`
     from ml4t.backtest.datasets import us_indices
@@ -107,18 +113,25 @@ def demo(output: OutputOption = None, with_report: ReportOption = True) -> None:
         "costs": {"commission": {"kind": "rate", "rate": 0.001}},
         "output": {"root": str(output or "runs")},
     }
-    with _progress(is_shown=_is_terminal()) as progress:
+    with _progress(is_shown=_is_terminal() and not as_json) as progress:
         result = engine.run(Crossover(), us_indices(), config, progress=progress)
     path = result.save()
-    _show(result, path, page=_report(path, is_wanted=with_report))
+    _show(result, path, as_json=as_json, page=_report(path, is_wanted=with_report))
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty directory.")],
+    as_json: JsonOption = False,
+) -> None:
     """Write a working example to start from: config, strategy and data."""
     from ml4t.backtest.example import write_example  # reason: as in `run`
 
-    for path in write_example(folder):
+    paths = write_example(folder)
+    if as_json:
+        typer.echo(json.dumps({"files": [str(path) for path in paths]}, indent=2))
+        return
+    for path in paths:
         typer.echo(path)
     typer.echo(f"\nNow run: ml4t-backtest run {folder / 'config.toml'}")
 
@@ -128,35 +141,41 @@ def validate(
     config: ConfigArgument,
     static: Annotated[bool, typer.Option("--static", help="Import none of your code.")] = False,
     assignments: SetOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check config, data and strategy without running."""
     import ml4t.backtest as engine  # reason: as in `run`
     from ml4t.backtest.source_static import check_statically
 
     settings = _load(config, assignments or [])
-    typer.echo("config: valid")
+    lines = ["config: valid"]
     strategy = engine.Strategy()
     if static:
         named = _named_strategy(settings)
         notes = check_statically(named.name, config.absolute().parent, named.parameters)
-        typer.echo("\n".join([f"strategy: {named.name} looks right (not imported)", *notes]))
+        lines += [f"strategy: {named.name} looks right (not imported)", *notes]
     else:
         strategy = _strategy(settings, config.absolute().parent)
-        typer.echo(f"strategy: {type(strategy).__module__}:{type(strategy).__qualname__} can be run")
+        lines.append(f"strategy: {type(strategy).__module__}:{type(strategy).__qualname__} can be run")
     checked = engine.Engine(strategy, config=settings)
-    typer.echo(_plain(f"symbols: {', '.join(checked.bars.symbols)}"))
+    lines.append(f"symbols: {', '.join(checked.bars.symbols)}")
     for read in checked.inputs:
-        typer.echo(_plain(f"{read.name}: {read.rows} rows, {read.first} to {read.last}, {read.path}"))
-        for line in read.warnings:
-            typer.echo(_plain(f"{read.name}: warning: {line}"))
+        lines.append(f"{read.name}: {read.rows} rows, {read.first} to {read.last}, {read.path}")
+        lines += [f"{read.name}: warning: {line}" for line in read.warnings]
+    typer.echo(json.dumps({"valid": True, "lines": lines}, indent=2) if as_json else _plain("\n".join(lines)))
 
 
 @app.command()
-def verify(run_dir: RunArgument) -> None:
+def verify(run_dir: RunArgument, as_json: JsonOption = False) -> None:
     """Run a saved run again and compare every byte, or say what changed. Executes its strategy."""
     from ml4t.backtest.artifacts import verify as verify_run  # reason: as in `run`
 
     verification = verify_run(run_dir)
+    if as_json:
+        findings = [asdict(finding) | {"outcome": finding.outcome.name.lower()} for finding in verification.findings]
+        record = {"outcome": verification.outcome.name.lower(), "findings": findings, "notes": verification.notes}
+        typer.echo(json.dumps(record, indent=2))
+        raise typer.Exit(verification.exit_code)
     style = "green" if verification.is_identical else "red"
     _console().print(_plain(str(verification)), style=style, markup=False, highlight=False)
     raise typer.Exit(verification.exit_code)
@@ -164,15 +183,65 @@ def verify(run_dir: RunArgument) -> None:
 
 @app.command()
 def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A")], run_b: Annotated[Path, typer.Argument(metavar="RUN_B")]
+    run_dirs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Two or more run directories.")],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the comparison as an HTML page, too.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Print what differs between two runs: settings, metrics, and the first difference of each frame."""
+    """Print what differs between runs: settings, metrics with the better one marked, trades, and where they part."""
     from ml4t.backtest.artifacts import compare as compare_runs  # reason: as in `run`
-    from ml4t.backtest.comparison_table import comparison_tables
+    from ml4t.backtest.comparison_table import comparison_record, comparison_tables, pair_lines
+    from ml4t.backtest.report import comparison_html, write_page
 
+    if len(run_dirs) < 2:
+        raise ConfigError("compare needs two or more run directories.")
+    subjects = [_subject(path) for path in run_dirs]
+    names = [str(path) for path in run_dirs]
+    page = None if html is None else write_page(html, comparison_html(subjects, names))
+    if as_json:
+        typer.echo(json.dumps(comparison_record(subjects, names), indent=2))
+        return
     console = _console()
-    for table in comparison_tables(compare_runs(run_a, run_b), str(run_a), str(run_b)):
-        console.print(table)
+    for other, subject, name in zip(run_dirs[1:], subjects[1:], names[1:], strict=True):
+        for table in comparison_tables(compare_runs(run_dirs[0], other), names[0], name):
+            console.print(table)
+        typer.echo(_plain("\n".join(pair_lines(subjects[0], subject, names[0], name))))
+    if page:
+        typer.echo(f"Page: {page}")
+
+
+@app.command()
+def explain(
+    run_dir: RunArgument,
+    order: Annotated[int | None, typer.Option(help="The number of an order.")] = None,
+    time: Annotated[str | None, typer.Option(help="A time inside a bar, UTC unless it says otherwise.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="A symbol, alone or with --time.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the life of an order, of a bar or of a symbol: what was known, which rule fired, what it cost."""
+    from ml4t.backtest.report import explain as explained  # reason: as in `run`
+
+    lines = explained(_subject(run_dir), order, time, symbol).splitlines()
+    typer.echo(json.dumps({"run": str(run_dir), "lines": lines}, indent=2) if as_json else _plain("\n".join(lines)))
+
+
+@app.command()
+def export(
+    run_dir: RunArgument,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")],
+    kind: Annotated[
+        str, typer.Option("--format", help="csv: every frame; diagnostic: what ml4t-diagnostic reads.")
+    ] = "csv",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the frames of a saved run for other programs; spreadsheets find no formula in the CSV files."""
+    from ml4t.backtest.report import EXPORTS, export_run  # reason: as in `run`
+
+    if kind not in EXPORTS:
+        raise ConfigError(f"--format is {kind!r}; use one of {', '.join(EXPORTS)}.")
+    paths = [str(path) for path in export_run(_subject(run_dir), folder, kind)]
+    typer.echo(json.dumps({"files": paths}, indent=2) if as_json else "\n".join(paths))
 
 
 @app.command()
@@ -182,15 +251,13 @@ def report(
         Path | None, typer.Option(help="The HTML file; otherwise report.html in the run directory.")
     ] = None,
     benchmark: Annotated[str | None, typer.Option(metavar="SYMBOL", help="Compare with holding this symbol.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print metrics as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write the HTML report of a saved run and print its summary, after checking that no file was changed."""
-    from ml4t.backtest.artifacts import load_run  # reason: as in `run`
-    from ml4t.backtest.report import Subject, write_report
+    from ml4t.backtest.report import write_report  # reason: as in `run`
 
-    saved = load_run(run_dir, check=True)
-    page = write_report(Subject.of_saved(saved), output or run_dir / REPORT, benchmark)
-    _show(saved, run_dir, as_json=as_json, page=page)
+    subject = _subject(run_dir)
+    _show(subject, run_dir, as_json=as_json, page=write_report(subject, output or run_dir / REPORT, benchmark))
 
 
 @profiles.command("list")
@@ -216,10 +283,13 @@ def show_profile(name: Annotated[str, typer.Argument(metavar="NAME", help="A pro
 
 
 @app.command()
-def version() -> None:
+def version(as_json: JsonOption = False) -> None:
     """Print the versions that decide a result."""
     from ml4t.backtest.artifacts.manifest import installed_versions  # reason: as in `run`
 
+    if as_json:
+        typer.echo(json.dumps(installed_versions(), indent=2))
+        return
     for name, installed in installed_versions().items():
         typer.echo(f"{name} {installed}")
 
@@ -249,6 +319,14 @@ def _strategy(config: "BacktestConfig", folder: Path) -> "Strategy":
     return load_strategy(named.name, folder)(**named.parameters)
 
 
+def _subject(run_dir: Path) -> "Subject":
+    """A saved run to look at, after checking that no file was changed."""
+    from ml4t.backtest.artifacts import load_run  # reason: as in `run`
+    from ml4t.backtest.report import Subject
+
+    return Subject.of_saved(load_run(run_dir, check=True))
+
+
 def _report(path: Path, *, is_wanted: bool) -> Path | None:
     """The report of a run that was just saved, in its directory."""
     if not is_wanted:
@@ -266,9 +344,12 @@ def _show(run: Any, path: Path, *, as_json: bool = False, quiet: bool = False, p
         typer.echo(json.dumps(shown, indent=2))
         return
     if not quiet:
-        from ml4t.backtest.summary import rich_table  # reason: as in `run`
+        from ml4t.backtest.sketch import sparkline  # reason: as in `run`
+        from ml4t.backtest.summary import rich_table
 
         _console().print(rich_table(run))
+        if _is_unicode():
+            typer.echo(f"Equity {sparkline(run.equity['equity'].to_list())}")
     typer.echo(path if quiet else f"Run directory: {path}")
     if page and not quiet:
         typer.echo(f"Report: {page}")
@@ -283,6 +364,11 @@ def _report_failure(error: BacktestError, path: Path) -> None:
     _console(stderr=True).print(_plain("\n".join(lines)), style="red", markup=False, highlight=False)
 
 
+def _is_unicode() -> bool:
+    """Whether stdout can show blocks."""
+    return "utf" in (sys.stdout.encoding or "").lower()
+
+
 def _is_terminal() -> bool:
     return sys.stderr.isatty()
 
@@ -293,9 +379,10 @@ def _progress(*, is_shown: bool) -> Iterator[bool | Callable[[float], None]]:
     if not is_shown:
         yield False
         return
-    from rich.progress import Progress  # reason: slow to import
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # reason: slow to import
 
-    with Progress(console=_console(stderr=True), transient=True) as bar:
+    columns = ("backtest", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
         task = bar.add_task("backtest", total=1.0)
         yield lambda done: bar.update(task, completed=done)
 

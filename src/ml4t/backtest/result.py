@@ -9,12 +9,19 @@ import polars as pl
 from ml4t.backtest import frames
 from ml4t.backtest._jit import Handle
 from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.feed import Input, Stream
 from ml4t.backtest.metrics import compute
 from ml4t.backtest.register import Register
 from ml4t.backtest.source import StrategySource
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas
+    import pyarrow
+    from plotly.graph_objects import Figure
+
     from ml4t.backtest.model_source import ModelSource
     from ml4t.backtest.strategy import Notes
 
@@ -140,6 +147,53 @@ class Result:
 
         return write_report(Subject.of_result(self), path, benchmark)
 
+    def explain(self, order: int | None = None, time: "datetime | str | None" = None, symbol: str | None = None) -> str:
+        """The life of one order, of the bars at a time, or of a symbol, in sentences. Raises: BacktestError."""
+        from ml4t.backtest.report import Subject, explain  # reason: as in `report`
+
+        return explain(Subject.of_result(self), order, time, symbol)
+
+    def plot(self, benchmark: str | None = None) -> "Figure":
+        """Equity, drawdown and benchmark as a Plotly figure (extra `plot`). Raises: BacktestError without Plotly."""
+        from ml4t.backtest.report import Subject, plot  # reason: as in `report`
+
+        return plot.equity_plot(Subject.of_result(self), benchmark)
+
+    def plot_trades(self, symbol: str) -> "Figure":
+        """The bars of a symbol with fills, stops and trades, likewise."""
+        from ml4t.backtest.report import Subject, plot  # reason: as in `report`
+
+        return plot.trade_plot(Subject.of_result(self), symbol)
+
+    def plot_drawdowns(self) -> "Figure":
+        """The drawdown with its deepest episodes, likewise."""
+        from ml4t.backtest.report import Subject, plot  # reason: as in `report`
+
+        return plot.drawdown_plot(Subject.of_result(self))
+
+    @cached_property
+    def daily_returns(self) -> pl.DataFrame:
+        """One row a session: `date`, `equity` at its end, and `return`, the first against the initial cash."""
+        from ml4t.backtest.report import Subject, daily  # reason: as in `report`
+
+        return daily(Subject.of_result(self))
+
+    def returns(self) -> "pandas.Series":
+        """Daily returns as a pandas Series by date, as quantstats, pyfolio and empyrical take them (extra `pandas`)."""
+        frame = self.daily_returns.select(pl.col("date").cast(pl.Datetime("ns")), pl.col("return").alias("returns"))
+        return _to_pandas(frame).set_index("date")["returns"]
+
+    def to_pandas(self) -> "dict[str, pandas.DataFrame]":
+        """Every frame by its name as a pandas frame (extra `pandas`). Raises: BacktestError without pandas."""
+        return {name: _to_pandas(frame) for name, frame in self.frames().items()}
+
+    def to_arrow(self) -> "dict[str, pyarrow.Table]":
+        """Every frame by its name as an Arrow table, mostly without copying (extra `pandas`)."""
+        try:
+            return {name: frame.to_arrow() for name, frame in self.frames().items()}
+        except ModuleNotFoundError as error:
+            raise BacktestError(NEEDS_PANDAS) from error
+
     def save(self, path: str | Path | None = None, *, inputs: bool = True) -> Path:
         """The run directory that now holds everything; see `ml4t.backtest.artifacts.save`."""
         from ml4t.backtest.artifacts import save  # writing is not needed by every run
@@ -152,9 +206,22 @@ class Result:
         return text(self)
 
     def _repr_html_(self) -> str:
+        from ml4t.backtest.sketch import drawing
         from ml4t.backtest.summary import html
 
-        return html(self)
+        return drawing(self.equity["equity"].to_list(), "Equity") + html(self)
+
+
+def _to_pandas(frame: pl.DataFrame) -> "pandas.DataFrame":
+    try:
+        return frame.to_pandas()
+    except ModuleNotFoundError as error:
+        raise BacktestError(NEEDS_PANDAS) from error
+
+
+NEEDS_PANDAS = (
+    "pandas and Arrow objects need the extra: pip install 'ml4t-backtest[pandas]'. Polars frames need nothing."
+)
 
 
 FRAMES = ("fills", "orders", "order_events", "trades", "positions", "equity", "journal", "records", "log")

@@ -43,6 +43,8 @@ SHOWN = (
 )
 """The metrics of a summary, in two columns; the others are in `result.metrics`."""
 
+LEGS = ("first_leg", "second_leg", "third_leg")
+SUSPICIOUS = 0.1  # of the fills, at an extreme
 MISSING = "–"
 _COUNTS = ("orders", "rejected_orders", "fills", "open_trades")
 _WARNINGS, _SYMBOLS, _WIDTH = 12, 6, 300
@@ -163,6 +165,7 @@ def _warnings(result: Summarisable) -> Iterable[str]:
     if not len(result.orders):
         yield "The strategy sent no order."
     yield from _failed_orders(result.orders)
+    yield from _extreme_fills(result)
     stale = result.positions.filter(pl.col("stale_marks") > 0)
     if len(stale):
         symbols = _listed(stale["symbol"].to_list())
@@ -177,6 +180,32 @@ def _warnings(result: Summarisable) -> Iterable[str]:
                 yield f"Input {source.name}: {count:,} rows fell under the policy for {policy}. Check the source."
         for warning in source.warnings:
             yield f"Input {source.name}: {warning}"
+
+
+def _extreme_fills(result: Summarisable) -> Iterable[str]:
+    """A line where many fills inside bars are at the bar's high or low; nothing where the bars are not at hand."""
+    bars, fills = getattr(result, "bars", None), getattr(result, "fills", None)
+    if bars is None or fills is None:
+        return
+    inside = fills.filter(pl.col("segment").is_in(LEGS)).select(
+        pl.col("timestamp").dt.epoch("ns").alias("end"), "symbol", "reference_price"
+    )
+    if inside.is_empty():
+        return
+    columns = {name: bars.columns[name] for name in ("high", "low")}
+    frame = pl.DataFrame({"end": bars.end, "place": bars.symbol, **columns}).with_columns(
+        symbol=pl.col("place").replace_strict(dict(enumerate(bars.symbols)), return_dtype=pl.String)
+    )
+    met = inside.sort("end").join_asof(
+        frame.sort("end"), on="end", by="symbol", strategy="forward", check_sortedness=False
+    )
+    price = pl.col("reference_price")
+    share = met.filter((price == pl.col("high")) | (price == pl.col("low"))).height / fills.height
+    if share >= SUSPICIOUS:
+        yield (
+            f"{share:.0%} of fills at the bar's extreme, a price that few would have got. "
+            "Ask for more with fills.touch, or give the run finer bars."
+        )
 
 
 def _failed_orders(orders: pl.DataFrame) -> Iterable[str]:

@@ -40,8 +40,12 @@ def report_html(subject: Subject, benchmark: str | None = None) -> str:
 
 def write_report(subject: Subject, path: str | Path, benchmark: str | None = None) -> Path:
     """Return the file that now holds the report, whole; what was there is replaced. Raises: ArtifactError."""
+    return write_page(path, report_html(subject, benchmark))
+
+
+def write_page(path: str | Path, text: str) -> Path:
+    """Return the file that now holds a page, whole; what was there is replaced. Raises: ArtifactError."""
     target = Path(path)
-    text = report_html(subject, benchmark)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
