@@ -15,8 +15,9 @@ from ml4t.backtest import cli
 from ml4t.backtest.artifacts import load_run
 from ml4t.backtest.cli import app
 from ml4t.backtest.errors import DataError, StrategyError
+from ml4t.backtest.profiles import PROFILES
 
-COMMANDS = ("run", "demo", "init", "validate", "verify", "compare", "report", "version")
+COMMANDS = ("run", "demo", "init", "validate", "verify", "compare", "report", "version", "explain", "export", "runs")
 
 
 def call(*arguments):
@@ -327,3 +328,43 @@ def test_a_closed_standard_output_is_no_traceback(example, saved, options):
     os.close(write)
     assert done.stderr == ""
     assert done.returncode != 0
+
+
+def test_every_command_has_json(example, saved, tmp_path):
+    calls = {
+        "run": (example / "config.toml", "--run-id", "again"),
+        "demo": ("--output", tmp_path / "demo", "--no-report"),
+        "init": (tmp_path / "new",),
+        "validate": (example / "config.toml",),
+        "verify": (saved,),
+        "compare": (saved, saved),
+        "report": (saved,),
+        "explain": (saved, "--order", 1),
+        "export": (saved, tmp_path / "csv"),
+        "version": (),
+        "profiles list": (),
+        "profiles show": (next(iter(PROFILES)),),
+        "runs list": ("--root", saved.parent),
+        "runs show": ("first", "--root", saved.parent),
+        "runs diff": ("first", "first", "--root", saved.parent),
+        "runs gc": ("--root", saved.parent),
+    }
+    groups = {str(group.name): group.typer_instance for group in app.registered_groups}
+    named = {(info.name or info.callback.__name__).replace("_", "-") for info in app.registered_commands}
+    for name, group in groups.items():
+        named |= {f"{name} {info.name or info.callback.__name__}" for info in group.registered_commands}
+    assert set(calls) == named
+    for name, arguments in calls.items():
+        done = call(*name.split(), *arguments, "--json")
+        assert done.exit_code == 0, (name, done.output)
+        json.loads(done.stdout)
+
+
+def test_a_run_leaves_its_report_unless_told_not_to(example):
+    assert call("run", example / "config.toml", "--run-id", "with").exit_code == 0
+    assert call("run", example / "config.toml", "--run-id", "without", "--no-report").exit_code == 0
+    first = (example / "runs" / "with" / "report.html").read_bytes()
+    assert not (example / "runs" / "without" / "report.html").exists()
+    assert call("report", example / "runs" / "with").exit_code == 0
+    assert (example / "runs" / "with" / "report.html").read_bytes() == first
+    assert call("verify", example / "runs" / "with").exit_code == 0

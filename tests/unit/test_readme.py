@@ -71,6 +71,7 @@ def test_the_named_commands_of_the_program_are_its_commands() -> None:
     from ml4t.backtest.cli import app
 
     commands = {str(info.name or getattr(info.callback, "__name__", "")) for info in app.registered_commands}
+    commands |= {str(group.name) for group in app.registered_groups} & {"runs"}
     named = set(re.findall(r"^ml4t-backtest (\w+)", "\n".join(page.code_blocks(page.README, "bash")), re.MULTILINE))
     assert named <= commands
     assert named >= commands - {"demo", "version"}

@@ -261,16 +261,23 @@ def report(
 
 
 @profiles.command("list")
-def list_profiles() -> None:
+def list_profiles(as_json: JsonOption = False) -> None:
     """Print every profile, and what it was compared with."""
     from ml4t.backtest.profiles import PROFILES  # reason: `--help` does not need it
 
+    if as_json:
+        rows = [{"name": one.name, "package": one.package, "version": one.version} for one in PROFILES.values()]
+        typer.echo(json.dumps(rows, indent=2))
+        return
     for profile in PROFILES.values():
         typer.echo(f"{profile.name}: {profile.package} {profile.version}, {len(profile.differences)} differences")
 
 
 @profiles.command("show")
-def show_profile(name: Annotated[str, typer.Argument(metavar="NAME", help="A profile, see `profiles list`.")]) -> None:
+def show_profile(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A profile, see `profiles list`.")],
+    as_json: JsonOption = False,
+) -> None:
     """Print each difference of a profile: the setting, why, and where the other engine's source says so."""
     from ml4t.backtest.profiles import PROFILES  # reason: `--help` does not need it
 
@@ -278,6 +285,11 @@ def show_profile(name: Annotated[str, typer.Argument(metavar="NAME", help="A pro
         raise ConfigError(
             f"There is no profile {name!r}; there are {', '.join(PROFILES)}.{nearest(name, list(PROFILES))}"
         )
+    if as_json:
+        differences = PROFILES[name].differences
+        rows = [{"key": d.key, "value": d.value, "sentence": d.sentence, "source": d.source} for d in differences]
+        typer.echo(json.dumps(rows, indent=2))
+        return
     for difference in PROFILES[name].differences:
         typer.echo(f"{difference.key} = {json.dumps(difference.value)}\n  {difference.sentence} [{difference.source}]")
 

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,8 +18,6 @@ from ml4t.backtest.source import StrategySource
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import pandas
-    import pyarrow
     from plotly.graph_objects import Figure
 
     from ml4t.backtest.model_source import ModelSource
@@ -178,16 +176,16 @@ class Result:
 
         return daily(Subject.of_result(self))
 
-    def returns(self) -> "pandas.Series":
+    def returns(self) -> Any:
         """Daily returns as a pandas Series by date, as quantstats, pyfolio and empyrical take them (extra `pandas`)."""
         frame = self.daily_returns.select(pl.col("date").cast(pl.Datetime("ns")), pl.col("return").alias("returns"))
         return _to_pandas(frame).set_index("date")["returns"]
 
-    def to_pandas(self) -> "dict[str, pandas.DataFrame]":
+    def to_pandas(self) -> dict[str, Any]:
         """Every frame by its name as a pandas frame (extra `pandas`). Raises: BacktestError without pandas."""
         return {name: _to_pandas(frame) for name, frame in self.frames().items()}
 
-    def to_arrow(self) -> "dict[str, pyarrow.Table]":
+    def to_arrow(self) -> dict[str, Any]:
         """Every frame by its name as an Arrow table, mostly without copying (extra `pandas`)."""
         try:
             return {name: frame.to_arrow() for name, frame in self.frames().items()}
@@ -212,7 +210,7 @@ class Result:
         return drawing(self.equity["equity"].to_list(), "Equity") + html(self)
 
 
-def _to_pandas(frame: pl.DataFrame) -> "pandas.DataFrame":
+def _to_pandas(frame: pl.DataFrame) -> Any:
     try:
         return frame.to_pandas()
     except ModuleNotFoundError as error:
