@@ -92,20 +92,20 @@ class _Lowering(NativeLowering):  # type: ignore[misc]
 class _UnitLowering(_Lowering):
     _name = "unit_lowering"
 
-    def run_pass(self, state: Any) -> bool:
-        library = _Whole(state.targetctx.codegen(), state.func_id.func_qualname)
+    def run_pass(self, work: Any) -> bool:
+        library = _Whole(work.targetctx.codegen(), work.func_id.func_qualname)
         library.enable_object_caching()
         raises = config.BOUNDSCHECK
-        return self.lower(state, library, **({} if raises else {"create_cfunc_wrapper": _c_function(state.targetctx)}))
+        return self.lower(work, library, **({} if raises else {"create_cfunc_wrapper": _c_function(work.targetctx)}))
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _FragmentLowering(_Lowering):
     _name = "fragment_lowering"
 
-    def run_pass(self, state: Any) -> bool:
-        library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
-        return self.lower(state, library, get_executable=_nothing_to_call)
+    def run_pass(self, work: Any) -> bool:
+        library = _Part(work.targetctx.codegen(), work.func_id.func_qualname)
+        return self.lower(work, library, get_executable=_nothing_to_call)
 
 
 class UnitCompiler(CompilerBase):  # type: ignore[misc]
