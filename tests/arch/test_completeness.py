@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import source_tree as source
-from ml4t.backtest import enums
+from ml4t.backtest import enums, queue_rule
 
 LONGEST_FILE = 500  # lines
 OTHER_ENGINES = re.compile(
@@ -41,7 +41,7 @@ def choices() -> list[IntEnum]:
     """Every member of every closed choice."""
     kinds = [
         kind
-        for kind in vars(enums).values()
+        for kind in (vars(enums) | vars(queue_rule)).values()
         if isinstance(kind, type) and issubclass(kind, IntEnum) and kind is not IntEnum
     ]
     return [member for kind in kinds for member in kind]

@@ -217,6 +217,14 @@ LIMITS = {1: [buy(10, limit=96), buy(10, limit=98)]}
 EXITS = {0: [buy(10)], 1: [sell(10, limit=105, reduce_only=True), sell(10, stop=96, reduce_only=True)]}
 MARGIN = {"account.kind": "margin"}
 POOR = {"account.cash": 1_000.0}
+QUEUE = {"fills.schedule": "queue"}
+LOTS = QUEUE | {
+    "account.kind": "margin",
+    "fills.executions": "lot",
+    "orders.valuation": "bar_close",
+    "run.acknowledge_leaky": True,
+}
+TWO_SIDES = {0: [buy(10)], 1: [sell(10)]}
 
 
 def commission(kind: str, **terms: Any) -> dict[str, Any]:
@@ -233,6 +241,7 @@ RESTING = {0: [buy(10, limit=95)]}  # touched by bar 1, gone beyond by bar 3
 QUOTED = frame(BARS).with_columns(open_bid=99.0, open_ask=100.0, bid=99.0, ask=100.0)
 
 ROWS = {
+    "profile": Row(None, "backtesting_py", asks={0: [buy(1)]}),
     "strategy.name": Row("strategy:One", "strategy:Two"),
     "strategy.parameters": Row({"quantity": 3}, {"quantity": 4}, also={"strategy.name": "strategy:One"}),
     "data.bars": Row("bars.parquet", "dearer.parquet"),
@@ -268,6 +277,10 @@ ROWS = {
     "account[margin].shortfall": Row("reject", "reduce", also=MARGIN | POOR, asks={1: [buy(25)]}),
     "account[margin].mark": Row("last", "bid_ask", "equity", MARGIN, data=QUOTED),
     "account[margin].initial_margin_rate": Row(0.5, 0.25, also=MARGIN | POOR, asks={1: [buy(25)]}),
+    "account[margin].netting": Row("fifo", "none", "trades", also=LOTS, asks=TWO_SIDES),
+    "account[margin].ruin": Row(
+        "continue", "stop", "equity", LOTS | POOR | {"account.initial_margin_rate": 0.01}, {0: [buy(500)]}
+    ),
     "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
     "instruments.default.multiplier": Row(1.0, 5.0, "journal"),
@@ -288,6 +301,8 @@ ROWS = {
     "costs.commission[rate_plus_fixed].rate": Row(0.001, 0.002, also=commission("rate_plus_fixed", fixed=1.0)),
     "costs.commission[rate_plus_fixed].fixed": Row(1.0, 2.0, also=commission("rate_plus_fixed", rate=0.001)),
     # 10 · 100: within the first tier of 5 000, beyond one of 500
+    "costs.commission[per_fill].fixed": Row(1.0, 2.0, also=commission("per_fill")),
+    "costs.commission[per_fill].rate": Row(0.001, -0.001, also=commission("per_fill")),
     "costs.commission[tiered].tiers.*.rate": Row(
         [{"up_to": 5e3, "rate": 0.1}, {"rate": 0.2}],
         [{"up_to": 5e3, "rate": 0.3}, {"rate": 0.2}],
@@ -360,6 +375,11 @@ ROWS = {
     "costs.symbols.*.tax": Row({"buy_rate": 0.0}, {"buy_rate": 0.001}),
     "fills.market": Row("next_open", "next_close", asks={1: [buy(10)]}),
     "fills.path": Row("worst_first", "best_first", asks=EXITS),
+    "fills.rescan": Row("never", "exits", also=LOTS, asks={1: [buy(10, stop_loss=0.05)]}),
+    "fills.stop_limit": Row("path", "at_stop", also=QUEUE, asks={0: [buy(10, stop=103, limit=101)]}),
+    "fills.executions": Row(
+        "order", "lot", "error", {key: value for key, value in LOTS.items() if key != "fills.executions"}
+    ),
     "fills.schedule": Row("phased", "queue", asks=LIMITS),
     "fills.quote": Row("last", "mid", data=QUOTED),
     # of 1 000 units a bar

@@ -411,11 +411,11 @@ OFFER = st.tuples(st.integers(0, SYMBOLS - 1), st.integers(0, 3), st.integers(0,
 @given(
     offers=st.lists(OFFER, max_size=40), schedule=st.sampled_from(Schedule), ids=st.permutations(range(1, SYMBOLS + 1))
 )
-def test_the_agenda_is_a_heap_by_leg_reduction_and_id(offers: list[Any], schedule: Schedule, ids: list[int]) -> None:
-    """Symbols come, change their offers and go; the first is always the smallest. `queue` looks at ids only."""
-    agenda, orders = allocate(Agenda, SYMBOLS), allocate(Orders, SYMBOLS)
-    agenda.place[:], agenda.cell[:], orders.id[:] = NONE, np.arange(SYMBOLS), ids
-    handle = Handle(blank(agenda=agenda, orders=orders))
+def test_the_agenda_is_a_heap_by_leg_reduction_and_rank(offers: list[Any], schedule: Schedule, ids: list[int]) -> None:
+    """Symbols come, change their offers and go; the first is always the smallest. `queue` looks at ranks only."""
+    agenda, progress = allocate(Agenda, SYMBOLS), allocate(Progress, SYMBOLS)
+    agenda.place[:], agenda.cell[:], progress.rank[:] = NONE, np.arange(SYMBOLS), ids
+    handle = Handle(blank(agenda=agenda, progress=progress))
     handle.state.rules[SCHEDULE] = schedule
 
     def rank(symbol: int) -> tuple[int, ...]:

@@ -24,9 +24,10 @@ from ml4t.backtest.kernel.request import (
 from ml4t.backtest.lookup import Symbols
 from ml4t.backtest.order import Order
 from ml4t.backtest.price import Reference
+from ml4t.backtest.queue_rule import Executions
 from ml4t.backtest.register import Register
 from ml4t.backtest.request import GTC, OF_PARENT, QUANTITY, Ticket, expiry, prices
-from ml4t.backtest.tables import NEVER, NONE, NOW, VALUATION, State
+from ml4t.backtest.tables import EXECUTIONS, NEVER, NONE, NOW, VALUATION, State
 
 CLOSE, MARKET, TARGET = int(Sizing.CLOSE), int(OrderType.MARKET), int(Origin.TARGET)
 FIRST_TARGET, LAST_TARGET = int(Sizing.TARGET_QUANTITY), int(Sizing.TARGET_PERCENT)
@@ -85,7 +86,8 @@ class Desk:
             raise OrderError(f"{name}: the parent, or the order to link with, is not live any more.")
         if code == NO_DIRECTION:
             raise OrderError(
-                f"{name}: a target or size that is resolved at the fill (orders.valuation = 'fill_price') cannot wait for a limit or stop."
+                f"{name}: a target or size that is resolved at the fill (orders.valuation = 'fill_price') cannot wait for a limit or stop; "
+                "and where fills.executions is 'lot', an order has a quantity or a percent, and reduces only as the exit of a lot."
             )
         raise OrderError(
             f"{name}: too large a group: an order has at most {MOST_MEMBERS} children, a group as many members, "
@@ -96,6 +98,8 @@ class Desk:
         """The id of the order that the terms describe, with its exits; 0 where it comes to nothing. Raises OrderError."""
         number, reduce_only = self.numbers[symbol], bool(terms.get("reduce_only"))
         tif, until = self.expiry(terms["tif"], terms["until"])
+        if terms.get("lot") is not None and self.handle.state.rules[EXECUTIONS] != Executions.LOT:
+            raise OrderError(f"{symbol}: lot= names one lot to close; it needs fills.executions = 'lot'.")
         own = exits_of(terms)
         if own and reduce_only:
             raise OrderError(f"{symbol}: a reduce_only order opens nothing that exits could close.")

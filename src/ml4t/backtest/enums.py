@@ -1,12 +1,6 @@
 """Closed choices. One IntEnum per choice: config spells it by name, the kernel sees its int, results show the name."""
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
-
-from ml4t.backtest.errors import nearest
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
 
 
 class Side(IntEnum):
@@ -133,6 +127,7 @@ class Origin(IntEnum):
     TRAILING_STOP = 7
     BREAK_EVEN = 8
     MAX_BARS = 9
+    RUIN = 10
 
 
 class Reason(IntEnum):
@@ -182,6 +177,7 @@ class JournalCause(IntEnum):
     SETTLEMENT = 6
     DEPOSIT = 7
     WITHDRAWAL = 8
+    FORGIVEN = 9
 
 
 class Segment(IntEnum):
@@ -229,12 +225,16 @@ class Mistake(IntEnum):
 
 
 class MarketFill(IntEnum):
-    """Where a market order fills. SAME_CLOSE is leaky: the decision has already seen the close it trades at."""
+    """Where a market order fills. SAME_CLOSE and PREVIOUS_CLOSE are leaky: the decision has already seen the close it trades at.
+
+    PREVIOUS_CLOSE: with the next bar, at the close before it.
+    """
 
     NEXT_OPEN = 0
     NEXT_CLOSE = 1
     SAME_CLOSE = 2
     NEXT_VWAP = 3
+    PREVIOUS_CLOSE = 4
 
 
 class TouchRule(IntEnum):
@@ -318,18 +318,26 @@ class BatchOrder(IntEnum):
 
 
 class Valuation(IntEnum):
-    """The prices at which values, percentages and targets become quantities."""
+    """The prices at which values, percentages and targets become quantities.
+
+    BAR_CLOSE is leaky: at the fill, with positions at the close of the bar it happens on.
+    """
 
     LAST_MARK = 0
     PREVIOUS_CLOSE = 1
     FILL_PRICE = 2
+    BAR_CLOSE = 3
 
 
 class EndRule(IntEnum):
-    """What happens to a position at its symbol's last bar, or at the run's end."""
+    """What happens to a position at its symbol's last bar, or at the run's end.
+
+    LAST_OPEN: all lots get closing orders, and the last bar is met once more. It is leaky: a decision made at its end fills at its open.
+    """
 
     MARK = 0
     CLOSE = 1
+    LAST_OPEN = 2
 
 
 class TimestampLabel(IntEnum):
@@ -451,31 +459,5 @@ class Weighting(IntEnum):
     INVERSE_VOLATILITY = 3
 
 
-LEAKY = frozenset({MarketFill.SAME_CLOSE})
+LEAKY = frozenset({MarketFill.SAME_CLOSE, MarketFill.PREVIOUS_CLOSE, Valuation.BAR_CLOSE, EndRule.LAST_OPEN})
 """Rules that use information from after the decision. A run that uses one must acknowledge it and says so."""
-
-
-class ByName:
-    """Annotation of an enum field: config reads a member or its name in any case, and writes the lower-case name."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, choice: type[IntEnum], handler: object) -> "CoreSchema":
-        """The schema pydantic uses for a field of this choice."""
-        from pydantic_core import core_schema  # here, so that the kernel does not pay for pydantic
-
-        names = [member.name.lower() for member in choice]
-
-        def member_of(value: Any) -> IntEnum:
-            if isinstance(value, choice):
-                return value
-            if isinstance(value, str) and value.lower() in names:
-                return choice[value.upper()]
-            raise ValueError(f"must be one of {', '.join(names)}.{nearest(str(value).lower(), names)}")
-
-        return core_schema.no_info_plain_validator_function(
-            member_of,
-            json_schema_input_schema=core_schema.literal_schema(names),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda member: member.name.lower(), return_schema=core_schema.str_schema(), when_used="json"
-            ),
-        )

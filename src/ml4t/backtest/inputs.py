@@ -91,11 +91,13 @@ class Costs(NamedTuple):
 
     fixed: F8  # [A] per order
     per_unit: F8  # [A]
+    fill_fixed: F8  # [A] per fill
     minimum: F8  # [A] per order
     maximum: F8  # [A] per order, inf: none
     cap_rate: F8  # [A] fraction of value, inf: none
     tier_first: I8  # [A + 1] into Tiers
     slippage_rate: F8  # [A] fraction of price
+    opening_rate: F8  # [A] half-spread of what opens a lot, where executions are by lot: fraction of price
     slippage_amount: F8  # [A] price
     slippage_ticks: F8  # [A] ticks
     stop_rate: F8  # [A] further fraction of price, where a trigger caused the fill

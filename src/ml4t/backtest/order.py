@@ -60,6 +60,17 @@ class Order:
         return Side(int(self._read("orders", "side")))
 
     @property
+    def lot(self) -> int | None:
+        """The id of the fill that opened the only lot it may close; None: any."""
+        number = int(self._read("terms", "lot"))
+        return number or None
+
+    @property
+    def rank(self) -> int:
+        """Its place in the queue: the smallest comes first."""
+        return int(self._read("progress", "rank"))
+
+    @property
     def type(self) -> OrderType:
         """MARKET, LIMIT, STOP ..."""
         return OrderType(int(self._read("orders", "type")))

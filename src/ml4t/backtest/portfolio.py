@@ -1,10 +1,11 @@
 """Cash and positions as they are now: views of the ledger, no number of their own."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ml4t.backtest._jit import Handle
 from ml4t.backtest.lookup import Symbols
-from ml4t.backtest.tables import GROSS, HELD, NET, State
+from ml4t.backtest.tables import GROSS, HELD, NET, NONE, State
 
 
 class Position:
@@ -57,6 +58,15 @@ class Position:
         return f"Position({self.symbol!r}, quantity={self.quantity:g}, average_price={self.average_price:g}, mark={self.mark:g})"
 
 
+class Lot(NamedTuple):
+    """An open lot: the id of the fill that opened it, what is left of it (signed units), and its entry price."""
+
+    id: int
+    symbol: str
+    quantity: float
+    price: float
+
+
 class Portfolio:
     """View of the ledger, in account currency.
 
@@ -72,10 +82,11 @@ class Portfolio:
     Position('SPX', quantity=10, average_price=1228.1, mark=2506.85)
     """
 
-    __slots__ = ("_cash", "_clock", "_money", "_positions", "_state", "position")
+    __slots__ = ("_cash", "_clock", "_handle", "_money", "_positions", "_state", "position")
 
     def __init__(self, handle: Handle, symbols: Sequence[str]) -> None:
         state: State = handle.state
+        self._handle = handle
         self._state = state
         self._cash = memoryview(state.cash)  # type: ignore[arg-type]
         self._money = memoryview(state.money)  # type: ignore[arg-type]
@@ -99,6 +110,17 @@ class Portfolio:
         """Symbol → position, of the symbols held now, in universe order."""
         held = sorted(int(slot) for slot in self._state.held[: self._clock[HELD]])
         return {name: self._positions[name] for name in (self._positions.names[slot] for slot in held)}
+
+    def lots(self, symbol: str) -> list[Lot]:
+        """The open lots of a symbol, the oldest first."""
+        state = self._handle.state  # the tables of lots and fills grow
+        lots, at = [], int(state.positions.oldest_lot[self.position(symbol)._number])
+        while at != NONE:
+            fill = int(state.lots.fill[at])
+            sign = 1.0 if state.fills.quantity[fill] > 0.0 else -1.0
+            lots.append(Lot(fill + 1, symbol, sign * float(state.lots.quantity[at]), float(state.fills.price[fill])))
+            at = int(state.lots.next[at])
+        return lots
 
     @property
     def net_exposure(self) -> float:

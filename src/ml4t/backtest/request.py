@@ -38,6 +38,7 @@ class OrderTerms(RareTerms, total=False):
 
     fraction: float | None
     parent: "Order | int | str | None"
+    lot: int | None
 
 
 class TargetTerms(RareTerms, total=False):
@@ -80,6 +81,7 @@ class Ticket(NamedTuple):
     fraction: float = 1.0
     before: float = 0.0
     oco: float = 0.0
+    lot: float = 0.0
 
     def linked(self, parent: int, fraction: float, before: float = 0.0, oco: int = 0) -> "Ticket":
         """The same with a parent and a group. `before`: the fraction of the parent's fills that earlier rungs are for."""
@@ -173,6 +175,7 @@ def prices(terms: Mapping[str, Any], tif: int, reference: Reference) -> Prices:
         activation_basis=activation.basis,
         post_only=post_only,
         bars=_bars(symbol, terms.get("bars"), tif),
+        lot=0 if terms.get("lot") is None else terms["lot"],
         **(trail_terms(stop, reference) if isinstance(stop, Trail) else {}),
     )
     return Prices(limit.value, level.value, ticket)

@@ -152,6 +152,7 @@ class Terms(NamedTuple):
     bars: I8  # [B] bars of its symbol on which it may fill, 0: any number
     parent: I8  # [B] order id, 0: none
     group: I8  # [B] smallest order id of its oco group, 0: none
+    lot: I8  # [B] the only lot it may close: 1 + the number of the fill that opened it, 0: any
     reduce_only: I1  # [B]
     until: I8  # [B] expiry; NEVER for GTC, UNSET for a DAY order without session yet
     submitted: I8  # [B]
@@ -162,6 +163,7 @@ class Terms(NamedTuple):
 class Progress(NamedTuple):
     """What has become of it."""
 
+    rank: I8  # [B] its place in the queue
     filled: F8  # [B] unsigned units
     value: F8  # [B] Σ quantity · price · multiplier of its fills
     commission: F8  # [B]
@@ -210,6 +212,7 @@ class Market(NamedTuple):
     close: F8  # [A] last close
     previous_close: F8  # [A] the close before
     row: I8  # [A] last ended bar, NONE before the first
+    row_before: I8  # [A] the bar before it
     below: F8  # [A] no live order can fill while prices stay above this ...
     above: F8  # [A] ... and below this
     oldest: I8  # [A] cell of the oldest live order, NONE
@@ -350,14 +353,24 @@ class State(NamedTuple):
     MISTAKE,  # enums.Mistake: what a compiled strategy asked for in vain, the first of the run
     MISTAKE_NAME,  # the digest of the name that it is about
     MISTAKE_SYMBOL,  # the symbol that it is about, NONE; of an unknown name its kind
+    FIRST_RANK,  # the lowest rank that was given
+    LAST_RANK,  # the highest
+    PASSED,  # ranks up to it have had their turn in this pass over the queue
+    PASS_END,  # ranks above it have none in this pass
+    AGAIN,  # 1: the queue is to be passed over once more
     CLOCK_SIZE,
-) = range(42)
+) = range(47)
 
 # rules: enums and counts that do not change during a run
 (
     MARKET_FILL,
     PATH,
     SCHEDULE,
+    RESCAN,
+    STOP_LIMIT_RULE,
+    EXECUTIONS,
+    NETTING,
+    RUIN,
     ACCOUNT,
     SHORTFALL,
     ADMISSION,
@@ -382,7 +395,7 @@ class State(NamedTuple):
     PRICE_MODEL,
     DECISION_ROOM,  # orders that one decision of a compiled strategy may place
     RULES_SIZE,
-) = range(27)
+) = range(32)
 
 # money: amounts in account currency
 INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)
@@ -410,8 +423,9 @@ BID, ASK, OPEN_BID, OPEN_ASK, VWAP, HALTED, LIMIT_UP, LIMIT_DOWN, COLUMNS_SIZE =
     FRACTION,  # of the parent's fills, where sizing is PARENT ...
     BEFORE,  # ... after this fraction, which older siblings are for
     OCO,  # order id of a member of the group, 0: none
+    LOT,
     TICKET_SIZE,
-) = range(16)
+) = range(17)
 
 BEGIN, DECIDED = 0, 1
 

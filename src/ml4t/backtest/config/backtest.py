@@ -28,13 +28,14 @@ from ml4t.backtest.config.section import (
     StrategyConfig,
     SymbolCosts,
 )
-from ml4t.backtest.enums import LEAKY, MarketFill, PriceSource
+from ml4t.backtest.enums import LEAKY, EndRule, MarketFill, PriceSource, Schedule
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import CashAccount
 from ml4t.backtest.models.commission import Commission
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
 from ml4t.backtest.models.slippage import HalfSpread, Slippage, SpreadSlippage, StopSlippage, TickSlippage
 from ml4t.backtest.models.tax import Tax
+from ml4t.backtest.queue_rule import Executions
 
 
 class CostModels(NamedTuple):
@@ -103,7 +104,7 @@ class BacktestConfig(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "BacktestConfig":
-        problems = [*self._leaky_problems(), *self._tick_problems()]
+        problems = [*self._leaky_problems(), *self._tick_problems(), *self._lot_problems()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -112,6 +113,43 @@ class BacktestConfig(Section):
         if not self.run.acknowledge_leaky:
             for rule in self.leaky_rules():
                 yield f"{rule}: uses what is known only after the decision; to use it, set run.acknowledge_leaky = true"
+
+    def _lot_problems(self) -> Iterator[str]:
+        """What belongs together where orders are filled lot by lot, and where they meet a bar in turn (docs/semantics/lots.md)."""
+        values = self.flatten()
+        if self.fills.schedule != Schedule.QUEUE:
+            for key, plain in (("fills.rescan", "always"), ("fills.stop_limit", "path"), ("fills.executions", "order")):
+                if values[key] != plain:
+                    yield f"{key} = {values[key]!r}: needs fills.schedule = 'queue'"
+            if self.fills.market == MarketFill.PREVIOUS_CLOSE:
+                yield "fills.market = 'previous_close': needs fills.schedule = 'queue'"
+        by_lot = self.fills.executions == Executions.LOT
+        wanted = (
+            ("account.kind", "margin"),
+            ("orders.valuation", "bar_close"),
+            ("orders.admission", "none"),
+            ("costs.slippage.kind", "none"),
+            ("costs.stop_slippage.kind", "none"),
+            ("fills.quote", "last"),
+            ("fills.touch.kind", "always"),
+            ("fills.participation", None),
+        )
+        if by_lot:
+            for key, value in wanted:
+                if values.get(key) != value:
+                    yield f"fills.executions = 'lot': needs {key} = {value!r}, not {values.get(key)!r}"
+            if values["costs.spread.kind"] not in ("none", "rate"):
+                yield "fills.executions = 'lot': needs costs.spread.kind 'none' or 'rate'"
+        for key, value in (
+            ("account.netting", "none"),
+            ("account.ruin", "stop"),
+            ("orders.valuation", "bar_close"),
+            ("end.run", "last_open"),
+        ):
+            if values.get(key) == value and not by_lot:
+                yield f"{key} = {value!r}: needs fills.executions = 'lot'"
+        if self.end.symbol == EndRule.LAST_OPEN:
+            yield "end.symbol = 'last_open': it is for the run's end; use end.run"
 
     def _tick_problems(self) -> Iterator[str]:
         """Which symbols the data has is known only if config says so; else the default instrument stands for all."""

@@ -20,12 +20,12 @@ from pydantic import (
     model_validator,
 )
 
+from ml4t.backtest.choice import ByName
 from ml4t.backtest.config.period import duration_ns, first_ns, last_ns, zone
 from ml4t.backtest.config.problem import explanation
 from ml4t.backtest.enums import (
     Admission,
     BatchOrder,
-    ByName,
     DuplicatePolicy,
     EndRule,
     MarketFill,
@@ -45,6 +45,7 @@ from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
 from ml4t.backtest.models.slippage import HalfSpread, NoSlippage, Slippage, StopSlippage
 from ml4t.backtest.models.tax import Tax
 from ml4t.backtest.models.touch import AlwaysTouch, Touch
+from ml4t.backtest.queue_rule import Executions, Rescan, StopLimitRule
 
 
 def _kind_or(default: str) -> Callable[[Any], Any]:
@@ -301,6 +302,9 @@ class FillsConfig(Section):
     market: Annotated[MarketFill, ByName] = MarketFill.NEXT_OPEN
     path: Annotated[PathRule, ByName] = PathRule.WORST_FIRST
     schedule: Annotated[Schedule, ByName] = Schedule.PHASED
+    rescan: Annotated[Rescan, ByName] = Rescan.ALWAYS
+    stop_limit: Annotated[StopLimitRule, ByName] = StopLimitRule.PATH
+    executions: Annotated[Executions, ByName] = Executions.ORDER
     quote: Annotated[PriceSource, ByName] = PriceSource.LAST
     participation: ParticipationConfig | None = None
     touch: TouchField = AlwaysTouch()

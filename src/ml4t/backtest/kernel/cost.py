@@ -158,10 +158,10 @@ def commission(state: State, symbol: int, quantity: float, value: float) -> floa
 @inline
 def charges(state: State, symbol: int, quantity: float, value: float, is_maker: bool) -> float:
     """What a fill of this signed quantity pays by itself: rates of the month, taxes and fees. Maker rates may be negative."""
-    costs, amount = state.costs, 0.0
+    costs, amount = state.costs, state.costs.fill_fixed[symbol]
     if costs.by_fill[symbol] != 0:
         tier = tier_of(state, symbol, state.money[MONTH_VALUE])
-        amount = value * (state.tiers.maker_rate[tier] if is_maker else state.tiers.rate[tier])
+        amount += value * (state.tiers.maker_rate[tier] if is_maker else state.tiers.rate[tier])
     if quantity > 0.0:
         return amount + costs.buy_rate[symbol] * value
     return (

@@ -18,6 +18,7 @@ from ml4t.backtest.kernel.admission import admitted_quantity
 from ml4t.backtest.kernel.cost import fill_commission, model_price, slipped
 from ml4t.backtest.kernel.group import cancel_exits, end_order, feed_children, follow, reduce_others
 from ml4t.backtest.kernel.ledger import begin_month, book_fill, closing_snap
+from ml4t.backtest.kernel.lot import fill_by_lot
 from ml4t.backtest.kernel.orders import transition
 from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, corner, segment_of
 from ml4t.backtest.kernel.quantity import is_unresolved, reducible, wanted_at_fill
@@ -44,12 +45,15 @@ from ml4t.backtest.kernel.trigger import (
     is_reached,
     may_grow,
     named,
+    row_before,
     stage,
 )
 from ml4t.backtest.kernel.volume import allowance, hand_out, taken_at_touch
+from ml4t.backtest.queue_rule import Executions, Rescan, StopLimitRule
 from ml4t.backtest.tables import (
     ASK,
     BID,
+    EXECUTIONS,
     FOLLOWING,
     LIMIT_DOWN,
     LIMIT_UP,
@@ -60,6 +64,8 @@ from ml4t.backtest.tables import (
     OPEN_BID,
     POST_ONLY,
     QUOTE,
+    RESCAN,
+    STOP_LIMIT_RULE,
     TOUCH,
     State,
 )
@@ -175,8 +181,25 @@ def is_held_back(state: State, cell: int, row: int, leg: int, progress: float, r
     return False
 
 
-@function(VOID, INT, INT, INT, FLOAT, FLOAT)
+@inline
 def fill(state: State, cell: int, row: int, leg: int, progress: float, price: float) -> None:
+    """The order is filled at this price of the market, in part or in full, or has ended because it cannot be."""
+    if state.rules[EXECUTIONS] == Executions.LOT:
+        fill_by_lot(state, cell, row, leg, price)
+    else:
+        fill_order(state, cell, row, leg, progress, price)
+
+
+@inline
+def is_filled_at_stop(state: State, cell: int, row: int, stop: float) -> bool:
+    """Whether a stop-limit order that this bar has triggered reaches its limit on it, beyond the stop."""
+    limit, side = state.terms.limit[cell], state.orders.side[cell]
+    best = state.bars.low[row] if side > 0 else state.bars.high[row]
+    return side * (limit - best) >= 0.0 and side * (limit - stop) > 0.0
+
+
+@function(VOID, INT, INT, INT, FLOAT, FLOAT)
+def fill_order(state: State, cell: int, row: int, leg: int, progress: float, price: float) -> None:
     """The order is filled at this price of the market, in part or in full, or has ended because it cannot be."""
     begin_month(state, row)
     orders, terms, symbol, slot = state.orders, state.terms, state.orders.symbol[cell], state.orders.slot[cell]
@@ -221,7 +244,9 @@ def fill(state: State, cell: int, row: int, leg: int, progress: float, price: fl
     commission = fill_commission(state, cell, taken, price, is_maker)
     value = abs(taken) * price * state.instruments.multiplier[symbol]
     segment = segment_of(state, row, leg)
-    number = book_fill(state, orders.id[cell], symbol, slot, time, row, segment, taken, price, reference, commission)
+    number = book_fill(
+        state, orders.id[cell], symbol, slot, time, row, segment, taken, price, reference, commission, NONE
+    )
     record_fill(state, cell, abs(taken), abs(value), commission)
     if not is_close_out(state, cell):
         hand_out(state, symbol, abs(taken))
@@ -266,7 +291,16 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
         record_trigger(state, cell, row, leg, progress, price, level)
         transition(state, cell, time, OrderState.TRIGGERED, Reason.STOP_REACHED, NONE)
         if stage(state, cell) == RESTING:
+            if state.rules[STOP_LIMIT_RULE] == StopLimitRule.AT_STOP:
+                begin_at(state, cell, row, OPEN_LEG, 0.0, state.bars.open[row])
+                if is_filled_at_stop(state, cell, row, level):
+                    fill(state, cell, row, leg, progress, level)
+                elif state.rules[RESCAN] == Rescan.ALWAYS:
+                    stay_idle(state, cell, row)
             return
+        if state.rules[MARKET_FILL] == MarketFill.PREVIOUS_CLOSE and state.terms.lot[cell] == 0:
+            before = state.bars.close[row_before(state, cell, row)]
+            price = max(before, level) if orders.side[cell] > 0 else min(before, level)
     if state.rules[TOUCH] == TouchRule.QUEUE and now == RESTING and is_mere_touch(state, cell, row, leg, price):
         if not is_first_meeting(state, cell, row, leg, progress):
             move_up_queue(state, cell, taken_at_touch(state, row))

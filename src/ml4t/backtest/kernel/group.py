@@ -238,7 +238,7 @@ def end_child(state: State, cell: int, time: int) -> None:
     elif is_live(standing):
         if is_used_up(state, cell) and state.progress.filled[cell] > 0.0:
             transition(state, cell, time, OrderState.FILLED, Reason.EXECUTED, NONE)
-        elif is_exit(state, cell) and not has_something_to_reduce(state, cell):
+        elif state.terms.lot[cell] == 0 and is_exit(state, cell) and not has_something_to_reduce(state, cell):
             transition(state, cell, time, OrderState.CANCELLED, Reason.POSITION_CLOSED, NONE)
         elif is_used_up(state, cell):
             transition(state, cell, time, OrderState.CANCELLED, Reason.LINKED_ORDER_FILLED, NONE)

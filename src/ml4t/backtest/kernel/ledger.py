@@ -22,6 +22,7 @@ from ml4t.backtest.tables import (
 )
 
 NEARLY_FLAT = 1e-9  # relative to the larger of position and fill
+OPENING = -2  # in place of a lot: the fill opens one
 
 
 @inline
@@ -110,6 +111,49 @@ def close_lots(state: State, slot: int, fill: int, quantity: float, everything: 
 
 
 @inline
+def side_of(state: State, lot: int) -> int:
+    """+1 for a lot that is long, -1 for one that is short."""
+    return 1 if state.fills.quantity[state.lots.fill[lot]] > 0.0 else -1
+
+
+@inline
+def lot_opened_by(state: State, slot: int, fill: int) -> int:
+    """The open lot that this fill has opened, NONE where there is none any more."""
+    lot = state.positions.oldest_lot[slot]
+    while lot != NONE and state.lots.fill[lot] != fill:
+        lot = state.lots.next[lot]
+    return lot
+
+
+@inline
+def close_lot(state: State, slot: int, lot: int, fill: int, quantity: float) -> None:
+    """So many units of this lot are closed."""
+    lots, positions, trades, clock = state.lots, state.positions, state.trades, state.clock
+    n = clock[TRADES]
+    trades.slot[n] = slot
+    trades.entry_fill[n] = lots.fill[lot]
+    trades.exit_fill[n] = fill
+    trades.quantity[n] = quantity
+    clock[TRADES] = n + 1
+    if quantity < lots.quantity[lot] * (1.0 - NEARLY_FLAT):
+        lots.quantity[lot] -= quantity
+        return
+    before = positions.oldest_lot[slot]
+    if before == lot:
+        before = NONE
+        positions.oldest_lot[slot] = lots.next[lot]
+    else:
+        while lots.next[before] != lot:
+            before = lots.next[before]
+        lots.next[before] = lots.next[lot]
+    if positions.newest_lot[slot] == lot:
+        positions.newest_lot[slot] = before
+    lots.next[lot] = clock[FREE_LOT]
+    clock[FREE_LOT] = lot
+    clock[LOTS] -= 1
+
+
+@inline
 def hold(state: State, slot: int) -> None:
     """The slot is among those with a position."""
     state.positions.held_at[slot] = state.clock[HELD]
@@ -157,6 +201,36 @@ def apply(state: State, slot: int, fill: int, quantity: float, price: float) -> 
     positions.quantity[slot] = now
 
 
+@function(VOID, INT, INT, FLOAT, FLOAT, INT)
+def apply_to_lot(state: State, slot: int, fill: int, quantity: float, price: float, lot: int) -> None:
+    """The position after a fill that closes units of one lot, or opens a new one (OPENING). Its average is that of its lots, net."""
+    positions, lots = state.positions, state.lots
+    held = positions.quantity[slot]
+    now = held + quantity
+    if lot == OPENING:
+        open_lot(state, slot, fill, abs(quantity))
+    else:
+        entry = state.fills.price[lots.fill[lot]]
+        positions.realized[slot] += position_value(state, slot, -quantity, price) - position_value(
+            state, slot, -quantity, entry
+        )
+        close_lot(state, slot, lot, fill, abs(quantity))
+    net, cost, at = 0.0, 0.0, positions.oldest_lot[slot]
+    while at != NONE:
+        part = side_of(state, at) * lots.quantity[at] if lots.fill[at] != fill else quantity
+        net += part
+        cost += part * (state.fills.price[lots.fill[at]] if lots.fill[at] != fill else price)
+        at = lots.next[at]
+    if positions.oldest_lot[slot] == NONE or abs(now) < NEARLY_FLAT * abs(quantity):
+        now = 0.0
+    positions.average_price[slot] = cost / net if now != 0.0 and net != 0.0 else 0.0
+    if held == 0.0 and now != 0.0:
+        hold(state, slot)
+    elif held != 0.0 and now == 0.0:
+        release(state, slot)
+    positions.quantity[slot] = now
+
+
 @inline
 def begin_month(state: State, row: int) -> None:
     """The value traded this month is that of this bar's month. Before the commission of a fill on the bar is asked for."""
@@ -173,7 +247,7 @@ def record_month(state: State, row: int, value: float) -> None:
     state.money[MONTH_VALUE] += abs(value)
 
 
-@function(INT, INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT)
+@function(INT, INT, INT, INT, INT, INT, INT, FLOAT, FLOAT, FLOAT, FLOAT, INT)
 def book_fill(
     state: State,
     order: int,
@@ -186,13 +260,20 @@ def book_fill(
     price: float,
     reference: float,
     commission: float,
+    lot: int,
 ) -> int:
-    """One execution is in the books: position, cash, journal, lots, trades, marks and the fill itself. Returns the fill's number."""
+    """One execution is in the books: position, cash, journal, lots, trades, marks and the fill itself. Returns the fill's number.
+
+    `lot`: the one that it closes, OPENING: it opens one; NONE: it closes the oldest and opens what is over.
+    """
     clock, fills, money = state.clock, state.fills, state.money
     fill = clock[FILLS]
     before = marked_value(state, slot)
     value = quantity * price * state.instruments.multiplier[symbol]
-    apply(state, slot, fill, quantity, price)
+    if lot == NONE:
+        apply(state, slot, fill, quantity, price)
+    else:
+        apply_to_lot(state, slot, fill, quantity, price, lot)
     post(state, time, symbol, JournalCause.FILL, fill, -value)
     if commission != 0.0:
         post(state, time, symbol, JournalCause.COMMISSION, fill, -commission)
@@ -216,6 +297,22 @@ def book_fill(
     clock[FILLS] = fill + 1
     clock[UNCHECKED] = 1
     return fill
+
+
+@inline
+def forgive(state: State, time: int) -> None:
+    """What the account owes is forgiven, what little it has is taken: cash is 0."""
+    for currency in range(state.cash.shape[0]):
+        amount, n = -state.cash[currency], state.clock[JOURNAL]
+        if amount != 0.0:
+            state.cash[currency] = 0.0
+            state.journal.time[n] = time
+            state.journal.currency[n] = currency
+            state.journal.cause[n] = JournalCause.FORGIVEN
+            state.journal.fill[n] = NONE
+            state.journal.symbol[n] = NONE
+            state.journal.amount[n] = amount
+            state.clock[JOURNAL] = n + 1
 
 
 @function(VOID)

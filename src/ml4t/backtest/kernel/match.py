@@ -33,7 +33,24 @@ from ml4t.backtest.kernel.trigger import (
     trail,
 )
 from ml4t.backtest.kernel.volume import taken_at_touch
-from ml4t.backtest.tables import NONE, OFFERS, SCHEDULE, SPILLED, TOUCH, TRAILING, VALUATION, State
+from ml4t.backtest.queue_rule import Rescan
+from ml4t.backtest.tables import (
+    AGAIN,
+    LAST_RANK,
+    NEVER,
+    NONE,
+    OFFERS,
+    PASS_END,
+    PASSED,
+    RESCAN,
+    SCHEDULE,
+    SPILLED,
+    TOUCH,
+    TRAILING,
+    UNSET,
+    VALUATION,
+    State,
+)
 
 
 # ------------------------------------------------------------------------------------------------------------ the path
@@ -67,14 +84,14 @@ def resolve_path(state: State, symbol: int, row: int) -> None:
 # ---------------------------------------------------------------------------------------------------------- the agenda
 @inline
 def precedes(state: State, a: int, b: int) -> bool:
-    """Whether symbol a's offer comes before symbol b's: leg, reductions first, order id."""
+    """Whether symbol a's offer comes before symbol b's: leg, reductions first, rank."""
     agenda = state.agenda
     if state.rules[SCHEDULE] == Schedule.PHASED:
         if agenda.leg[a] != agenda.leg[b]:
             return agenda.leg[a] < agenda.leg[b]
         if agenda.opens[a] != agenda.opens[b]:
             return agenda.opens[a] < agenda.opens[b]
-    return state.orders.id[agenda.cell[a]] < state.orders.id[agenda.cell[b]]
+    return state.progress.rank[agenda.cell[a]] < state.progress.rank[agenda.cell[b]]
 
 
 @inline
@@ -134,12 +151,18 @@ def is_better(state: State, symbol: int, cell: int, leg: int, progress: float, o
     if agenda.cell[symbol] == NONE:
         return True
     if state.rules[SCHEDULE] == Schedule.QUEUE:
-        return state.orders.id[cell] < state.orders.id[agenda.cell[symbol]]
+        return state.progress.rank[cell] < state.progress.rank[agenda.cell[symbol]]
     if leg != agenda.leg[symbol]:
         return leg < agenda.leg[symbol]
     if progress != agenda.progress[symbol]:
         return progress < agenda.progress[symbol]
     return opens < agenda.opens[symbol]
+
+
+@inline
+def has_turn(state: State, cell: int) -> bool:
+    """Whether the order has not had its turn yet in this pass over the queue, and is part of it."""
+    return state.clock[PASSED] < state.progress.rank[cell] <= state.clock[PASS_END]
 
 
 @function(VOID, INT, INT, INT)
@@ -151,7 +174,7 @@ def choose(state: State, symbol: int, row: int, part: int) -> None:
     cell = state.market.oldest[symbol]
     while cell != NONE:
         leg, progress, price, x = moment(state, cell, row, part)
-        if leg >= 0:
+        if leg >= 0 and has_turn(state, cell):
             opens = is_opening(state, cell, price)
             if is_better(state, symbol, cell, leg, progress, opens):
                 agenda.cell[symbol] = cell
@@ -193,6 +216,8 @@ def settle_offers(state: State, part: int) -> None:
         symbol = agenda.heap[0]
         row = agenda.row[symbol]
         x, price, progress = agenda.level[symbol], agenda.price[symbol], agenda.progress[symbol]
+        if state.rules[RESCAN] != Rescan.ALWAYS:
+            state.clock[PASSED] = state.progress.rank[agenda.cell[symbol]]
         take(state, agenda.cell[symbol], row, agenda.leg[symbol], progress, price, x)
         if state.rules[VALUATION] == Valuation.FILL_PRICE or state.clock[SPILLED] != 0:
             state.clock[SPILLED] = 0
@@ -254,6 +279,7 @@ def match_opens(state: State, first: int, last: int) -> None:
     bars, market = state.bars, state.market
     if state.rules[SCHEDULE] == Schedule.QUEUE:
         return
+    begin_pass(state)
     is_met = False
     for i in range(first, last):
         row = state.timeline.start_row[i]
@@ -268,8 +294,17 @@ def match_opens(state: State, first: int, last: int) -> None:
 
 
 @inline
-def match_bars(state: State, first: int, last: int) -> None:
-    """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is `queue`)."""
+def begin_pass(state: State) -> None:
+    """Every order that is there now has a turn."""
+    clock = state.clock
+    clock[AGAIN] = 0
+    clock[PASSED] = UNSET
+    clock[PASS_END] = NEVER if state.rules[RESCAN] == Rescan.ALWAYS else clock[LAST_RANK]
+
+
+@inline
+def pass_bars(state: State, first: int, last: int) -> None:
+    """Every symbol with a bar has been offered to the queue."""
     bars, market = state.bars, state.market
     is_met = False
     for row in range(first, last):
@@ -285,8 +320,19 @@ def match_bars(state: State, first: int, last: int) -> None:
 
 
 @function(VOID, INT, INT)
+def match_bars(state: State, first: int, last: int) -> None:
+    """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is `queue`)."""
+    begin_pass(state)
+    pass_bars(state, first, last)
+    while state.clock[AGAIN] != 0:
+        begin_pass(state)
+        pass_bars(state, first, last)
+
+
+@function(VOID, INT, INT)
 def match_same_close(state: State, first: int, last: int) -> None:
     """The same-close pass: market orders trade at the close of the bars that ended now, rows first:last."""
+    begin_pass(state)
     for row in range(first, last):
         offer(state, state.bars.symbol[row], row, AFTER_CLOSE)
     settle_offers(state, AFTER_CLOSE)

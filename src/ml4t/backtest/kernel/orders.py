@@ -17,9 +17,11 @@ from ml4t.backtest.tables import (
     CLOSED,
     COUNTED,
     EVENTS,
+    FIRST_RANK,
     FOLLOWING,
     FREE_CELL,
     IDS,
+    LAST_RANK,
     LINKED,
     LIVE,
     NEVER,
@@ -116,6 +118,20 @@ def leave_band(state: State, cell: int) -> None:
 
 
 @inline
+def queue_last(state: State, cell: int) -> None:
+    """The order is the last of the queue."""
+    state.clock[LAST_RANK] += 1
+    state.progress.rank[cell] = state.clock[LAST_RANK]
+
+
+@inline
+def queue_first(state: State, cell: int) -> None:
+    """The order is the first of the queue."""
+    state.clock[FIRST_RANK] -= 1
+    state.progress.rank[cell] = state.clock[FIRST_RANK]
+
+
+@inline
 def link(state: State, cell: int) -> None:
     """The order is the newest of its symbol's live orders."""
     links, market, symbol = state.links, state.market, state.orders.symbol[cell]
@@ -196,12 +212,14 @@ def close_order(state: State, cell: int) -> None:
     d.bars[row] = c.bars[cell]
     d.parent[row] = c.parent[cell]
     d.group[row] = c.group[cell]
+    d.lot[row] = c.lot[cell]
     d.reduce_only[row] = c.reduce_only[cell]
     d.until[row] = c.until[cell]
     d.submitted[row] = c.submitted[cell]
     d.eligible_from[row] = c.eligible_from[cell]
     d.tag[row] = c.tag[cell]
     e, f = state.progress, state.closed_progress
+    f.rank[row] = e.rank[cell]
     f.filled[row] = e.filled[cell]
     f.value[row] = e.value[cell]
     f.commission[row] = e.commission[cell]
@@ -312,11 +330,13 @@ def create(
     terms.bars[cell] = 0
     terms.parent[cell] = 0
     terms.group[cell] = 0
+    terms.lot[cell] = 0
     terms.reduce_only[cell] = reduce_only
     terms.until[cell] = until if tif == TimeInForce.GTD else UNSET if tif == TimeInForce.DAY else NEVER
     terms.submitted[cell] = clock[NOW]
     terms.eligible_from[cell] = clock[NOW]
     terms.tag[cell] = tag
+    queue_last(state, cell)
     progress.filled[cell] = 0.0
     progress.value[cell] = 0.0
     progress.commission[cell] = 0.0

@@ -26,7 +26,7 @@ def is_resolved_at_fill(state: State, sizing: int) -> bool:
     """Whether the quantity is known only when the order fills."""
     if sizing == Sizing.CLOSE:
         return True
-    return sizing != Sizing.QUANTITY and sizing != Sizing.PARENT and state.rules[VALUATION] == Valuation.FILL_PRICE
+    return sizing != Sizing.QUANTITY and sizing != Sizing.PARENT and state.rules[VALUATION] >= Valuation.FILL_PRICE
 
 
 @inline

@@ -16,14 +16,17 @@ from ml4t.backtest.kernel.quantity import (
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.kernel.terms import add_rare_terms, cancel_later, change_terms, delay
-from ml4t.backtest.kernel.trigger import is_live, is_touch
+from ml4t.backtest.kernel.trigger import is_bound_to_moment, is_live, is_touch
+from ml4t.backtest.queue_rule import Executions
 from ml4t.backtest.tables import (
     BATCH,
     CANCEL_DELAY,
+    EXECUTIONS,
     FRACTION,
     IDS,
     KIND,
     LIMIT_BASIS,
+    LOT,
     NONE,
     NOW,
     OCO,
@@ -116,6 +119,17 @@ def add_links(state: State, cell: int) -> None:
 
 
 @inline
+def is_for_lots(state: State, sizing: int, tif: int, reduce_only: int, extended: int) -> bool:
+    """Whether an order of this kind can be filled lot by lot: by quantity or percent, reducing only as a child or of one lot."""
+    if is_bound_to_moment(tif):
+        return False
+    if sizing == Sizing.CLOSE or sizing == Sizing.PARENT:
+        return True
+    is_exit = extended != 0 and (state.ticket[PARENT] != 0.0 or state.ticket[LOT] != 0.0)
+    return (sizing == Sizing.QUANTITY or sizing == Sizing.PERCENT) and (reduce_only == 0 or is_exit)
+
+
+@inline
 def link_orders(state: State, a: int, b: int) -> int:
     """The oco groups of two live orders are one."""
     if not has_room(state, 0):
@@ -154,6 +168,8 @@ def place(
         refused = refusal_of_links(state)
         if refused != DONE_AS_ASKED:
             return refused
+    if state.rules[EXECUTIONS] == Executions.LOT and not is_for_lots(state, sizing, tif, reduce_only, extended):
+        return NO_DIRECTION
     slot = symbol  # netting: one slot a symbol
     quantity = request
     if sizing == Sizing.CLOSE:

@@ -1,6 +1,7 @@
 """Room in the growable tables: checked before each phase, so that nothing can overflow inside one."""
 
 from ml4t.backtest._jit import INT, function
+from ml4t.backtest.queue_rule import Executions
 from ml4t.backtest.tables import (
     BOOK_ROOM,
     CLOSED,
@@ -8,6 +9,7 @@ from ml4t.backtest.tables import (
     DECISION_ROOM,
     EVENT_ROOM,
     EVENTS,
+    EXECUTIONS,
     FILL_ROOM,
     FILLS,
     HELD,
@@ -44,12 +46,14 @@ def has_room(state: State, new: int) -> bool:
     held = clock[HELD]
     orders, linked = clock[LIVE] + held + new, clock[LINKED] + new  # a close-out is an order, too
     fills = orders + FILLS_PER_LINKED_ORDER * linked
+    if state.rules[EXECUTIONS] == Executions.LOT:
+        fills += 2 * (clock[LOTS] + orders)
     needs[BOOK_ROOM] = orders
     needs[CLOSED_ROOM] = clock[CLOSED] + orders
     needs[PLACES_ROOM] = clock[IDS] + held + new
     needs[FILL_ROOM] = clock[FILLS] + fills
-    needs[EVENT_ROOM] = clock[EVENTS] + EVENTS_PER_ORDER * orders + EVENTS_PER_LINKED_ORDER * linked
-    needs[JOURNAL_ROOM] = clock[JOURNAL] + JOURNAL_PER_FILL * fills
+    needs[EVENT_ROOM] = clock[EVENTS] + fills + EVENTS_PER_ORDER * orders + EVENTS_PER_LINKED_ORDER * linked
+    needs[JOURNAL_ROOM] = clock[JOURNAL] + JOURNAL_PER_FILL * fills + 1
     needs[TRADE_ROOM] = clock[TRADES] + clock[LOTS] + fills
     needs[LOT_ROOM] = clock[LOTS] + fills
     needs[TIMER_ROOM] = clock[TIMERS] + orders

@@ -25,13 +25,14 @@ from ml4t.backtest.kernel.clock import (
 )
 from ml4t.backtest.kernel.execution import fill
 from ml4t.backtest.kernel.group import end_order
-from ml4t.backtest.kernel.ledger import record_equity, revalue
+from ml4t.backtest.kernel.ledger import equity, forgive, record_equity, revalue, side_of
 from ml4t.backtest.kernel.match import match_bars, match_opens, match_same_close
-from ml4t.backtest.kernel.orders import create, transition
+from ml4t.backtest.kernel.orders import create, queue_first, transition
 from ml4t.backtest.kernel.path import AFTER_LEG
 from ml4t.backtest.kernel.room import has_room
-from ml4t.backtest.kernel.terms import assign_session
+from ml4t.backtest.kernel.terms import assign_session, meet_from, name_lot
 from ml4t.backtest.kernel.trigger import is_working, named
+from ml4t.backtest.queue_rule import RuinRule
 from ml4t.backtest.tables import (
     ASK,
     BAR_ENDED,
@@ -58,6 +59,7 @@ from ml4t.backtest.tables import (
     PHASE,
     POINTS,
     REVEALED,
+    RUIN,
     TIMERS,
     UNASSIGNED,
     UNCHECKED,
@@ -139,6 +141,7 @@ def mark_close(state: State, row: int) -> None:
         market.previous_close[symbol] = close if market.row[symbol] == NONE else market.close[symbol]
         market.close[symbol] = close
     market.mark[symbol] = close if state.rules[MARK_SOURCE] == PriceSource.LAST else quoted_mark(state, row)
+    market.row_before[symbol] = market.row[symbol]
     market.row[symbol] = row
 
 
@@ -181,6 +184,81 @@ def end_positions(state: State, first: int, last: int) -> None:
         for slot in range(positions.quantity.shape[0]):
             if positions.quantity[slot] != 0.0:
                 close_out(state, slot, Origin.END_OF_RUN)
+
+
+@function(VOID, INT, INT)
+def order_closes(state: State, slot: int, origin: int) -> None:
+    """There is an order at the market for each lot of the slot, that for the oldest lot first in the queue."""
+    symbol, lot, count = state.positions.symbol[slot], state.positions.oldest_lot[slot], 0
+    while lot != NONE:
+        side = -side_of(state, lot)
+        cell = create(
+            state,
+            symbol,
+            side,
+            OrderType.MARKET,
+            Sizing.QUANTITY,
+            origin,
+            state.lots.quantity[lot],
+            state.lots.quantity[lot],
+            NAN,
+            NAN,
+            TimeInForce.GTC,
+            NEVER,
+            1,
+            NONE,
+        )
+        name_lot(state, cell, state.lots.fill[lot])
+        count += 1
+        transition(state, cell, state.clock[NOW], OrderState.ACCEPTED, Reason.ADMITTED, NONE)
+        lot = state.lots.next[lot]
+    cell = state.market.newest[symbol]
+    for _ in range(count):
+        queue_first(state, cell)
+        cell = state.links.before[cell]
+
+
+@function(VOID, INT, INT)
+def meet_last_bars_again(state: State, first: int, last: int) -> None:
+    """Every lot has been ordered to be closed, and the last bars have met all orders, also those of the last decision, once more."""
+    for slot in range(state.positions.quantity.shape[0]):
+        order_closes(state, slot, Origin.END_OF_RUN)
+    for row in range(first, last):
+        cell = state.market.oldest[state.bars.symbol[row]]
+        while cell != NONE:
+            meet_from(state, cell, state.bars.start[row])
+            cell = state.links.after[cell]
+    match_bars(state, first, last)
+    for row in range(first, last):
+        state.market.mark[state.bars.symbol[row]] = state.bars.close[row]
+    revalue(state)
+
+
+@function(VOID)
+def go_under(state: State) -> None:
+    """Every lot is closed at its mark, cash is 0, and no further instant comes."""
+    clock = state.clock
+    for slot in range(state.positions.quantity.shape[0]):
+        symbol = state.positions.symbol[slot]
+        if state.positions.oldest_lot[slot] == NONE:
+            continue
+        order_closes(state, slot, Origin.RUIN)
+        cell = state.market.oldest[symbol]
+        while cell != NONE:
+            following = state.links.after[cell]
+            if state.orders.origin[cell] == Origin.RUIN and is_working(state, cell):
+                fill(state, cell, state.market.row[symbol], AFTER_LEG, 0.0, state.market.mark[symbol])
+                following = state.market.oldest[symbol]
+            cell = following
+    forgive(state, clock[NOW])
+    revalue(state)
+    clock[NEXT] = state.timeline.time.shape[0]
+
+
+@inline
+def is_ruined(state: State) -> bool:
+    """Whether the account's rule ends the run at this equity."""
+    return state.rules[RUIN] == RuinRule.STOP and equity(state) <= 0.0
 
 
 @function(INT, INT)
@@ -259,6 +337,9 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
     if ended != 0 and (clock[HELD] > 0 or clock[VALUED] != clock[FILLS]):
         revalue(state)
     clock[DUE] = 0
+    if ended != 0 and is_ruined(state):
+        go_under(state)
+        return False
     if clock[TIMERS] > 0:
         wakes = gather_due(state, now) or wakes
     return wakes and clock[POINTS] >= state.rules[WARMUP]
@@ -276,6 +357,10 @@ def finish_instant(state: State) -> None:
             match_same_close(state, first, last)
         if clock[HELD] > 0:
             end_positions(state, first, last)
+        if state.rules[END_OF_RUN] == EndRule.LAST_OPEN and last == state.bars.symbol.shape[0]:
+            meet_last_bars_again(state, first, last)
+            if is_ruined(state):
+                go_under(state)
         record_equity(state)
     if clock[TIMERS] > 0:
         expire(state)

@@ -4,7 +4,7 @@ import math
 
 from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import Basis, OrderState, OrderType, Ratchet, Reason, Schedule, Sizing, TimeInForce
-from ml4t.backtest.kernel.orders import note, renew_band, transition
+from ml4t.backtest.kernel.orders import note, queue_first, queue_last, renew_band, transition
 from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.kernel.trigger import (
@@ -19,6 +19,7 @@ from ml4t.backtest.tables import (
     COUNTED,
     DELAY,
     LIMIT_BASIS,
+    LOT,
     NEVER,
     NONE,
     NOW,
@@ -75,12 +76,36 @@ def add_rare_terms(state: State, cell: int) -> None:
     terms.delay[cell] = int(ticket[DELAY])
     terms.bars[cell] = int(ticket[BARS])
     terms.before[cell] = ticket[BEFORE]
+    if ticket[LOT] > 0.0:
+        terms.lot[cell] = int(ticket[LOT])
+        rank_exit(state, cell)
     state.progress.is_active[cell] = 0 if ticket[ACTIVATION] == ticket[ACTIVATION] else 1
     if terms.bars[cell] > 0:
         clock[COUNTED] += 1
     if state.orders.type[cell] >= OrderType.TRAILING_STOP:
         clock[TRAILING] += 1
         start_trail(state, cell, state.market.mark[state.orders.symbol[cell]])
+
+
+@inline
+def rank_exit(state: State, cell: int) -> None:
+    """An order that closes one lot is the last of the queue where it waits for a limit, else the first."""
+    if state.orders.type[cell] == OrderType.LIMIT:
+        queue_last(state, cell)
+    else:
+        queue_first(state, cell)
+
+
+@inline
+def name_lot(state: State, cell: int, fill: int) -> None:
+    """The order may close only the lot that this fill has opened."""
+    state.terms.lot[cell] = fill + 1
+
+
+@inline
+def meet_from(state: State, cell: int, time: int) -> None:
+    """The order is eligible from this time on, if it was not before."""
+    state.terms.eligible_from[cell] = min(state.terms.eligible_from[cell], time)
 
 
 @inline

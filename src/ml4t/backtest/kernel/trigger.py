@@ -238,6 +238,14 @@ def is_eligible_for_close(state: State, cell: int, row: int) -> bool:
 
 
 @inline
+def row_before(state: State, cell: int, row: int) -> int:
+    """The bar of the order's symbol before this one; this one where it is the first."""
+    market, symbol = state.market, state.orders.symbol[cell]
+    before = market.row[symbol] if market.row[symbol] != row else market.row_before[symbol]
+    return row if before == NONE else before
+
+
+@inline
 def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
     """The moment at which an order that is ready to trade does so."""
     bars, terms, record, rule = state.bars, state.terms, state.progress, state.rules[MARKET_FILL]
@@ -247,6 +255,9 @@ def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
     if has_begun(state, cell, row) and record.is_triggered[cell] != 0:  # a triggered order whose quantity has grown
         leg, price = record.since_leg[cell], record.since_price[cell]
         return (leg, record.since_progress[cell], price, price) if part == IN_BAR or leg == OPEN_LEG else NO_MOMENT
+    if rule == MarketFill.PREVIOUS_CLOSE:
+        price = bars.close[row_before(state, cell, row)]
+        return (OPEN_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
     if rule == MarketFill.NEXT_OPEN:
         return (OPEN_LEG, 0.0, bars.open[row], bars.open[row]) if is_eligible(state, cell, row) else NO_MOMENT
     if part == AT_OPEN:

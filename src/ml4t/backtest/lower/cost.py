@@ -11,6 +11,7 @@ from ml4t.backtest.inputs import Costs, Tiers
 from ml4t.backtest.lower.instrument import check_known
 from ml4t.backtest.models.commission import Commission, CommissionTerms, TableCommission
 from ml4t.backtest.models.slippage import SlippageTerms
+from ml4t.backtest.queue_rule import Executions
 
 CONDITIONAL = ("volume_impact", "root_impact", "volatility_share", "spread_share")
 
@@ -31,12 +32,14 @@ def costs_of(config: BacktestConfig, symbols: Sequence[str]) -> tuple[Costs, Tie
     taxes = [m.tax for m in models]
     tiers = [c.fill_tiers or tuple((up_to, rate, rate) for up_to, rate in c.tiers) for c in commissions]
     both = list(zip(slippages, spreads, strict=True))  # a modelled half-spread is slippage by another name
+    by_lot = config.fills.executions == Executions.LOT
     costs = frozen(
         Costs,
         **{name: [getattr(c, name) for c in commissions] for name in ORDER_TERMS},
         tier_first=np.cumsum([0, *map(len, tiers)]),
         by_fill=[bool(c.fill_tiers) for c in commissions],
-        slippage_rate=[s.rate + h.rate for s, h in both],
+        slippage_rate=[s.rate if by_lot else s.rate + h.rate for s, h in both],
+        opening_rate=[h.rate for h in spreads],
         slippage_amount=[s.amount + h.amount for s, h in both],
         slippage_ticks=[s.ticks + h.ticks for s, h in both],
         stop_rate=[s.rate for s in stops],
@@ -51,7 +54,7 @@ def costs_of(config: BacktestConfig, symbols: Sequence[str]) -> tuple[Costs, Tie
     return costs, frozen(Tiers, up_to=up_to, rate=rate, maker_rate=maker_rate)
 
 
-ORDER_TERMS = ("fixed", "per_unit", "minimum", "maximum", "cap_rate")
+ORDER_TERMS = ("fixed", "per_unit", "fill_fixed", "minimum", "maximum", "cap_rate")
 
 
 def is_conditional(terms: SlippageTerms) -> bool:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.config import BacktestConfig, duration_ns
 from ml4t.backtest.enums import VolumeBasis
+from ml4t.backtest.queue_rule import Netting, RuinRule
 from ml4t.backtest.tables import (
     ACCOUNT,
     ADMISSION,
@@ -12,21 +13,26 @@ from ml4t.backtest.tables import (
     CANCEL_DELAY,
     END_OF_DATA,
     END_OF_RUN,
+    EXECUTIONS,
     INITIAL_CASH,
     KEEP_HISTORY,
     MARGIN_RATE,
     MARK_SOURCE,
     MARKET_FILL,
     MONEY_SIZE,
+    NETTING,
     PARTICIPATION,
     PATH,
     POST_ONLY,
     QUOTE,
+    RESCAN,
+    RUIN,
     RULES_SIZE,
     SCHEDULE,
     SEED,
     SHARES_SIZE,
     SHORTFALL,
+    STOP_LIMIT_RULE,
     SUBMIT_DELAY,
     SUBMIT_DELAY_BARS,
     TOUCH,
@@ -43,6 +49,11 @@ def rules_of(config: BacktestConfig, keep_history: bool) -> NDArray[np.int64]:
     rules[MARKET_FILL] = config.fills.market
     rules[PATH] = config.fills.path
     rules[SCHEDULE] = config.fills.schedule
+    rules[RESCAN] = config.fills.rescan
+    rules[STOP_LIMIT_RULE] = config.fills.stop_limit
+    rules[EXECUTIONS] = config.fills.executions
+    rules[NETTING] = getattr(config.account, "netting", Netting.FIFO)
+    rules[RUIN] = getattr(config.account, "ruin", RuinRule.CONTINUE)
     rules[TOUCH] = config.fills.touch.rule
     rules[VOLUME_BASIS] = volume_basis(config)
     rules[QUOTE] = config.fills.quote

@@ -146,7 +146,7 @@ def _market(symbols: int) -> Market:
     market = allocate(Market, symbols)
     for prices in (market.mark, market.close, market.previous_close):
         prices[:] = np.nan
-    for column in (market.row, market.oldest, market.newest, market.allowance_row):
+    for column in (market.row, market.row_before, market.oldest, market.newest, market.allowance_row):
         column[:] = NONE
     market.below[:] = -np.inf
     market.above[:] = np.inf

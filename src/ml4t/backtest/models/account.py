@@ -5,8 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Gt, Le, Len
 
-from ml4t.backtest.enums import AccountKind, ByName, PriceSource, Shortfall
+from ml4t.backtest.choice import ByName
+from ml4t.backtest.enums import AccountKind, PriceSource, Shortfall
 from ml4t.backtest.models.description import Description
+from ml4t.backtest.queue_rule import Netting, RuinRule
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class MarginAccount(_Funded):
     rule: ClassVar[AccountKind] = AccountKind.MARGIN
 
     initial_margin_rate: Annotated[float, Gt(0), Le(1)] = 0.5
+    netting: Annotated[Netting, ByName] = field(default=Netting.FIFO, kw_only=True)
+    ruin: Annotated[RuinRule, ByName] = field(default=RuinRule.CONTINUE, kw_only=True)
     kind: Literal["margin"] = "margin"
 
 

@@ -31,6 +31,7 @@ class CommissionTerms:
     minimum: float = 0.0
     maximum: float = inf
     cap_rate: float = inf
+    fill_fixed: float = 0.0
     tiers: tuple[tuple[float, float], ...] = ((inf, 0.0),)
     fill_tiers: tuple[tuple[float, float, float], ...] = ()
 
@@ -159,6 +160,19 @@ class MakerTakerCommission(Description):
 
 
 @dataclass(frozen=True)
+class PerFillCommission(Description):
+    """`fixed` (account currency) plus a fraction `rate` of value, for each fill by itself; `rate` below 0 is a rebate."""
+
+    fixed: Amount = 0.0
+    rate: FillRate = 0.0
+    kind: Literal["per_fill"] = "per_fill"
+
+    def terms(self) -> CommissionTerms:
+        """One tier of fills without end, and the fixed part of each."""
+        return CommissionTerms(fill_fixed=self.fixed, fill_tiers=((inf, self.rate, self.rate),))
+
+
+@dataclass(frozen=True)
 class MonthTier(Description):
     """Fills pay `rate`, or `maker` (None: `rate`), while the value traded in the month before them is at most `up_to`."""
 
@@ -222,6 +236,7 @@ Commission = (
     | RatePlusFixedCommission
     | TieredCommission
     | MakerTakerCommission
+    | PerFillCommission
     | MonthlyTieredCommission
     | TableCommission
 )

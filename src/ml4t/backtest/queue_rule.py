@@ -1,0 +1,46 @@
+"""Closed choices of how a queue of orders meets a bar, and of lots; as those in `enums.py`."""
+
+from enum import IntEnum
+
+
+class Rescan(IntEnum):
+    """When orders that a bar has met meet it again, where the schedule is a queue.
+
+    ALWAYS: after every fill. NEVER: orders that came meanwhile wait for the next bar. EXITS: once more where a fill has brought
+    exits that may fill on the same bar (docs/semantics/matching.md).
+    """
+
+    ALWAYS = 0
+    NEVER = 1
+    EXITS = 2
+
+
+class StopLimitRule(IntEnum):
+    """What a stop-limit order does on the bar that triggers it.
+
+    PATH: its limit meets the rest of the path. AT_STOP: it fills at its stop where the bar reaches its limit beyond the stop.
+    """
+
+    PATH = 0
+    AT_STOP = 1
+
+
+class Executions(IntEnum):
+    """What one order's fill on a bar is booked as: one execution for each ORDER, or one for each LOT that it closes or opens."""
+
+    ORDER = 0
+    LOT = 1
+
+
+class Netting(IntEnum):
+    """Whether an order closes the lots of the other side first, the oldest first (FIFO), or leaves them alone (NONE)."""
+
+    FIFO = 0
+    NONE = 1
+
+
+class RuinRule(IntEnum):
+    """What happens when equity is not above 0 as a bar ends: nothing, or everything is closed, what is owed is forgiven, the run ends."""
+
+    CONTINUE = 0
+    STOP = 1
