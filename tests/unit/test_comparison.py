@@ -89,7 +89,10 @@ def test_the_better_metric_is_marked() -> None:
 
 def test_the_page_has_both_curves_and_all_metrics(pair: tuple[Result, Result]) -> None:
     page = ParsedPage(comparison_html([Subject.of_result(result) for result in pair], ["a", "<b>"]))
-    assert [trace["name"] for trace in page.figures["curves"]["data"]] == ["a", "<b>"]
+    assert [trace["name"] for trace in page.figures["curves"]["data"]] == [
+        "a",
+        "&lt;b&gt;",
+    ]  # Plotly takes markup in names
     rows = {row[0]: row[1:] for row in page.rows("metrics-table")}
     assert rows["Slippage"][1] == "0.00 ★"
     assert "★" not in rows["Closed trades"][0]

@@ -1,5 +1,6 @@
 """Figures of accounts over time, as Plotly specifications: plain dictionaries for the page and for notebooks alike."""
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from ml4t.backtest.report.benchmark import benchmark_path
 from ml4t.backtest.report.drawdown import Drawdown
 from ml4t.backtest.report.resolution import array, curve, milliseconds
 from ml4t.backtest.report.subject import Subject
+from ml4t.backtest.report.table import printable
 
 Figure = dict[str, Any]
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#2a85c8", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"
@@ -36,15 +38,24 @@ def line(name: str, colour: str, **trace: Any) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": name,
+        "name": plain(name),
         "line": {"color": colour, "width": 1.5, "dash": dash},
         **trace,
     }
 
 
+def plain(text: object) -> str:
+    """Return text as Plotly shows it letter by letter: it takes `<b>` and `&lt;` for markup otherwise.
+
+    >>> plain("<b>A&B</b>")
+    '&lt;b&gt;A&amp;B&lt;/b&gt;'
+    """
+    return escape(printable(text), quote=False)
+
+
 def title(text: str) -> dict[str, Any]:
     """Return an axis title."""
-    return {"title": {"text": text}}
+    return {"title": {"text": plain(text)}}
 
 
 def equity_figure(subject: Subject, benchmark: pl.Series | None) -> Figure:
@@ -61,7 +72,7 @@ def equity_figure(subject: Subject, benchmark: pl.Series | None) -> Figure:
         *traces,
         height=460,
         yaxis={"domain": [0.34, 1.0], **title(subject.config.account.currency)},
-        yaxis2={"domain": [0.0, 0.26], "tickformat": ".0%", **title("Drawdown")},
+        yaxis2={"domain": [0.0, 0.26], "tickformat": "~%", **title("Drawdown")},
         xaxis={"type": "date", "anchor": "y2"},
     )
 
@@ -84,7 +95,7 @@ def drawdown_figure(subject: Subject, episodes: list[Drawdown]) -> Figure:
         for episode in episodes
     ]
     trace = line("Drawdown", RED, fill="tozeroy", **curve(equity["timestamp"], equity["drawdown"].to_numpy()))
-    return figure(trace, shapes=shapes, yaxis={"tickformat": ".0%"}, xaxis={"type": "date"})
+    return figure(trace, shapes=shapes, yaxis={"tickformat": "~%"}, xaxis={"type": "date"})
 
 
 def exposure_figure(subject: Subject, held: pl.DataFrame) -> Figure:
@@ -99,16 +110,17 @@ def exposure_figure(subject: Subject, held: pl.DataFrame) -> Figure:
         line("Gross (leverage)", BLUE, **curve(equity["timestamp"], np.nan_to_num(gross), ())),
         line("Net", GREEN, **curve(equity["timestamp"], np.nan_to_num(net), ())),
     ]
-    if held.height:
-        trace = line(
-            "Positions held", PINK, yaxis="y2", **curve(held["timestamp"], held["held"].to_numpy().astype(float), ())
-        )
-        trace["line"]["shape"] = "hv"
-        traces.append(trace)
+    if held.is_empty():  # nothing was ever held
+        held = pl.DataFrame({"timestamp": equity["timestamp"].gather([0, -1]), "held": [0, 0]})
+    trace = line(
+        "Positions held", PINK, yaxis="y2", **curve(held["timestamp"], held["held"].to_numpy().astype(float), ())
+    )
+    trace["line"]["shape"] = "hv"
+    traces.append(trace)
     return figure(
         *traces,
         height=400,
-        yaxis={"domain": [0.4, 1.0], "tickformat": ".0%", **title("Of equity")},
+        yaxis={"domain": [0.4, 1.0], "tickformat": "~%", **title("Of equity")},
         yaxis2={"domain": [0.0, 0.3], "rangemode": "tozero", **title("Positions")},
         xaxis={"type": "date", "anchor": "y2"},
     )
@@ -125,7 +137,7 @@ def turnover_figure(months: pl.DataFrame) -> Figure:
             "y": months["turnover"].to_list(),
         },
         height=240,
-        yaxis={"tickformat": ".0%"},
+        yaxis={"tickformat": "~%"},
         xaxis={"type": "date"},
     )
 
@@ -143,7 +155,7 @@ def rolling_figure(frame: pl.DataFrame, window: int) -> Figure:
         *(trace for trace, name in zip(traces, ("sharpe", "beta", "volatility"), strict=True) if frame[name].count()),
         height=400,
         yaxis={"domain": [0.45, 1.0], **title("Ratio")},
-        yaxis2={"domain": [0.0, 0.35], "tickformat": ".0%", **title("Volatility")},
+        yaxis2={"domain": [0.0, 0.35], "tickformat": "~%", **title("Volatility")},
         xaxis={"type": "date", "anchor": "y2"},
     )
 

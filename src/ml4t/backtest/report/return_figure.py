@@ -27,7 +27,7 @@ def month_figure(months: pl.DataFrame) -> Figure:
             "hovertemplate": "%{y} %{x}: %{z:.2%}<extra></extra>",
             "xgap": 1,
             "ygap": 1,
-            "colorbar": {"tickformat": ".0%", "thickness": 12},
+            "colorbar": {"tickformat": "~%", "thickness": 12},
         },
         height=90 + 26 * max(len(years), 2),
         yaxis={"type": "category", "autorange": "reversed"},
@@ -49,7 +49,7 @@ def year_figure(years: pl.DataFrame) -> Figure:
             "texttemplate": "%{y:.1%}",
         },
         height=260,
-        yaxis={"tickformat": ".0%"},
+        yaxis={"tickformat": "~%"},
         xaxis={"type": "category"},
     )
 
@@ -88,7 +88,7 @@ def distribution_figure(days: pl.DataFrame, level: float) -> Figure:
             {"x": x, "y": 1 - 0.1 * row, "yref": "paper", "text": name, "showarrow": False, "xanchor": "left"}
             for row, (name, x, _) in enumerate(marks)
         ],
-        xaxis={"tickformat": ".1%", **title("Return of a session")},
+        xaxis={"tickformat": "~%", **title("Return of a session")},
         yaxis=title("Sessions"),
         hovermode="closest",
     )

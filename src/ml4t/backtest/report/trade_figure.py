@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from ml4t.backtest.report.figure import BLUE, GREEN, RED, Figure, figure, title
+from ml4t.backtest.report.figure import BLUE, GREEN, RED, Figure, figure, plain, title
 from ml4t.backtest.report.resolution import array
 from ml4t.backtest.report.waterfall import Step
 
@@ -40,8 +40,8 @@ def excursion_figure(trades: pl.DataFrame) -> Figure:
         *traces,
         height=380,
         hovermode="closest",
-        xaxis={"tickformat": ".1%", **title("Worst price against the entry (MAE)")},
-        yaxis={"tickformat": ".1%", **title("Best price against the entry (MFE)")},
+        xaxis={"tickformat": "~%", **title("Worst price against the entry (MAE)")},
+        yaxis={"tickformat": "~%", **title("Best price against the entry (MFE)")},
     )
 
 
@@ -81,7 +81,7 @@ def group_figure(frame: pl.DataFrame, name: str) -> Figure:
         {
             "type": "bar",
             "name": "P&L",
-            "x": [str(name) for name in frame["group"].to_list()],
+            "x": [plain(name) for name in frame["group"].to_list()],
             "y": values,
             "marker": {"color": [RED if value < 0 else BLUE for value in values]},
         },

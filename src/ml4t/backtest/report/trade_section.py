@@ -77,7 +77,7 @@ def trades(story: Story) -> Section:
     figures += [
         Chart(f"by-{row}", f"Bars of P&L by {name.lower()}.", trade_figure.group_figure(group, name))
         for row, (name, group) in enumerate(groups.items())
-        if group.height
+        if group.height > 1
     ]
     return Section(
         "trades",
