@@ -12,7 +12,7 @@ import hashlib
 import operator
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
@@ -124,11 +124,16 @@ class _DigestCache(FunctionCache):  # type: ignore[misc]
             return None
 
 
+_strategies: dict[tuple[str, tuple[Any, ...]], Callable[..., Any]] = {}
+
+
 def compile_strategy(f: Callable[..., Any], folder: str, signature: tuple[Any, ...]) -> Callable[..., Any]:
     """The loop of a strategy, compiled for its type or loaded from a folder of its own, to be called without the GIL.
 
-    Raises what Numba raises.
+    Once a process: the folder is named by what the strategy is made of. Raises what Numba raises.
     """
+    if found := _strategies.get((folder, signature)):
+        return found
     link_units()
 
     class Locator(_DigestLocator):
@@ -144,7 +149,7 @@ def compile_strategy(f: Callable[..., Any], folder: str, signature: tuple[Any, .
     dispatcher = numba.njit(error_model="python", nogil=True, no_cfunc_wrapper=True)(f)
     dispatcher._cache = Cache(f)
     dispatcher.compile(signature)
-    return cast("Callable[..., Any]", dispatcher.get_overload(signature))
+    return _strategies.setdefault((folder, signature), dispatcher.get_overload(signature))
 
 
 def inline(f: F) -> F:
@@ -356,19 +361,21 @@ def _set(context: Any, builder: Any, sig: Any, args: Any) -> None:
     _alone(builder, builder.store(value, _element(context, builder, column, args[0], args[1])), column.place)
 
 
-def arrays_of(value: Any) -> Iterator[np.ndarray]:
-    """The arrays of nested NamedTuples, in order."""
-    if isinstance(value, np.ndarray):
-        yield value
-    else:
-        for part in value:
-            yield from arrays_of(part)
+def arrays_of(state: Any) -> list[np.ndarray]:
+    """The arrays of a state, and of the groups in it, in order."""
+    return [a for part in state for a in ((part,) if isinstance(part, np.ndarray) else part)]
+
+
+def _type_of(array: Any) -> tuple[Any, ...]:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"the state holds {array!r}, which is no array")
+    return array.dtype, array.ndim, array.flags.c_contiguous, array.flags.writeable
 
 
 def define_state(prototype: Any) -> None:
     """Fixes what compiled code finds behind a handle's address. Called once, by `allocation`."""
     global _layout  # noqa: PLW0603  one layout a process, as there is one kernel
-    _layout = [(a.dtype, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays_of(prototype)]
+    _layout = [_type_of(array) for array in arrays_of(prototype)]
     place = count()
     for name, part in zip(prototype._fields, prototype, strict=True):
         if isinstance(part, np.ndarray):
@@ -383,23 +390,25 @@ def define_state(prototype: Any) -> None:
 class Handle:
     """Owner of the state. `key` is what entry points take: the address of its table, or the handle itself where nothing is compiled."""
 
-    __slots__ = ("_table", "key", "state")
+    __slots__ = ("_arrays", "_table", "key", "state")
 
     def __init__(self, state: Any) -> None:
-        self._table = np.zeros((sum(1 for _ in arrays_of(state)), 2), np.int64)
+        self._arrays: list[Any] = [None] * len(arrays_of(state))
+        self._table = np.zeros((len(self._arrays), 2), np.int64)
         self.key: Any = self._table.ctypes.data if IS_COMPILED else self
         self.replace(state)
 
     def replace(self, state: Any) -> None:
         """Point at these arrays from now on. Between calls only. Raises TypeError where one has another type than the kernel expects."""
-        found = [(a.dtype, a.ndim, a.flags.c_contiguous, a.flags.writeable) for a in arrays_of(state)]
-        if found != _layout:
-            wrong = next(i for i, (a, b) in enumerate(zip(found, _layout, strict=True)) if a != b)
-            raise TypeError(
-                f"array {wrong} of the state is {found[wrong]}, the kernel was compiled for {_layout[wrong]}"
-            )
-        self.state = state
-        self._table[:] = [(a.__array_interface__["data"][0], a.shape[0]) for a in arrays_of(state)]
+        arrays = arrays_of(state)
+        changed = [i for i, (new, old) in enumerate(zip(arrays, self._arrays, strict=True)) if new is not old]
+        for i in changed:
+            found = _type_of(arrays[i])
+            if found != _layout[i]:
+                raise TypeError(f"array {i} of the state is {found}, the kernel was compiled for {_layout[i]}")
+        self.state, self._arrays = state, arrays
+        for i in changed:
+            self._table[i] = arrays[i].__array_interface__["data"][0], arrays[i].shape[0]
 
 
 def model_prototype(arguments: int) -> Any:

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import sysconfig
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -12,11 +13,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 def find_file(module_name: str, folder: str | Path) -> Path | None:
     """Return the file of a module that lives in `folder`, or None."""
-    folder = Path(folder).resolve()
-    stem = folder.joinpath(*module_name.split("."))
-    for path in (stem / "__init__.py", stem.parent / f"{stem.name}.py"):
-        if path.is_file() and path.resolve().is_relative_to(folder):
-            return path.resolve()
+    stem = os.path.join(folder, *module_name.split("."))  # noqa: PTH118  asked for every import of every run: paths as text are quick
+    for name in (os.path.join(stem, "__init__.py"), f"{stem}.py"):  # noqa: PTH118
+        if os.path.isfile(name):  # noqa: PTH113
+            path = Path(name).resolve()
+            if path.is_relative_to(Path(folder).resolve()):
+                return path
     return None
 
 
