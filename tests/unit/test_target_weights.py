@@ -2,6 +2,7 @@
 
 import math
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from ml4t.backtest import ConfigError, DataError, OrderError, StrategyError, TargetWeights, run
+from ml4t.backtest.artifacts import verify
 from ml4t.backtest.datasets import us_indices
 from told import bars, minute, rows
 
@@ -154,6 +156,13 @@ def test_calendar_schedules(every: str, expected: list[str]) -> None:
     result = run(TargetWeights(weights, every=every), NEW_YEAR, XNYS)
     due = [time.date() for time in result.orders["submitted_at"].dt.convert_time_zone("America/New_York")]
     assert [day.strftime("%m-%d") for day in due] == expected
+
+
+def test_a_last_session_without_bars_is_due_all_the_same() -> None:
+    gap = NEW_YEAR.filter(pl.col("timestamp") != date(2024, 1, 31))
+    weights = pl.DataFrame({"timestamp": [date(2024, 1, 10)], "A": [0.5], "B": [0.0]})
+    order = run(TargetWeights(weights, every="month_end"), gap, XNYS).orders.row(0, named=True)
+    assert order["submitted_at"].isoformat() == "2024-01-31T21:00:00+00:00"  # 16:00 in New York
 
 
 def test_a_month_that_began_before_the_data_does_not_start_by_the_calendar() -> None:
@@ -309,6 +318,16 @@ def test_a_signal_of_the_night_is_traded_at_the_open_that_follows_its_decision()
     config = {"data": {"session": {"open": "09:30", "close": "16:00", "timezone": "America/New_York"}}}
     fill = run(TargetWeights(weights), NEW_YEAR, config).fills.row(0, named=True)
     assert fill["timestamp"].date() == date(2024, 1, 11)
+
+
+def test_a_saved_run_can_be_verified(tmp_path: Path) -> None:
+    data = us_indices().head(600).with_columns(change=pl.col("close").pct_change(20).over("symbol"))
+    rules: dict[str, Any] = {"book": "long_short", "top": 1, "bottom": 1, "weighting": "rank", "unnamed": "hold"}
+    groups = {"SPX": "large", "NASDAQ": "technology"}
+    strategy = TargetWeights(scores="change", every="month", groups=groups, group_cap=0.3, **rules)
+    result = run(strategy, data, {"account": {"kind": "margin"}})
+    assert result.fills.height > 10
+    assert verify(result.save(tmp_path / "saved")).outcome.name == "IDENTICAL"
 
 
 def test_momentum_on_real_data_holds_one_index_at_a_time() -> None:
