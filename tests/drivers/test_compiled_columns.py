@@ -74,3 +74,16 @@ def test_only_methods_that_are_called_are_compiled() -> None:
             self.first()
 
     assert list(reached(methods_of(Calls), ["on_bar", "on_fill"])) == ["on_bar", "first", "second"]
+
+
+def test_room_is_made_for_what_columns_ask_at_once() -> None:
+    """300 orders with four exits each in one decision, where 64 + 4 per symbol is the default room; flips of 60 symbols with every exit."""
+    exits = {"stop_loss": 0.1, "take_profit": 0.2, "trail": 0.3, "max_bars": 5}
+    orders = pl.DataFrame({"timestamp": [minute(1)] * 300, "symbol": ["A"] * 300, "quantity": [1.0] * 300} | exits)
+    assert run(Orders(orders), DATA).orders.height == 1_500
+    data = pl.concat([DATA.filter(symbol="A").with_columns(symbol=pl.lit(f"S{n:02d}")) for n in range(60)])
+    data = data.sort("timestamp", "symbol").with_columns(
+        s=pl.col("timestamp") == minute(1), e=pl.col("timestamp") == minute(0)
+    )
+    result = run(Signals(entries="e", short_entries="s", size=1, **exits), data, {"account": {"kind": "margin"}})
+    assert result.orders.height == 60 * (5 + 6)

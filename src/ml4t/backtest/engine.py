@@ -251,7 +251,10 @@ class Engine:
 
         streams = (self.bars, *self.streams)
         strategy = CompiledStrategy(self.strategy, self._handle, streams, self._broker, self._notes)
-        strategy.drive(order_room(self.config, len(self.bars.symbols)), self._models.watched)
+        symbols, listened = len(self.bars.symbols), [s for n, s in enumerate(streams) if self.state.streams.wakes[n]]
+        signals = max((int(np.unique(s.end, return_counts=True)[1].max()) for s in listened if len(s.end)), default=0)
+        room = max(order_room(self.config, symbols), self.strategy._most_orders(symbols, signals))
+        strategy.drive(room, self._models.watched)
 
     def _decides_on_bars_only(self) -> bool:
         return not (

@@ -185,6 +185,10 @@ class Strategy:
         """
         return {}
 
+    def _most_orders(self, symbols: int, signals: int) -> int:  # noqa: ARG002
+        """How many orders one decision may place where so many signals arrive at once; 0 where `orders.reserve` says it."""
+        return 0
+
     # ----------------------------------------------------------------------------------------------------------- hooks
     def on_start(self) -> None:
         """Called once, before the first instant: set the strategy's own state and its schedules."""

@@ -10,6 +10,7 @@ from ml4t.backtest.errors import StrategyError
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.strategy import Signal, Strategy
 
+EXITS = 4  # orders that one order may bring with it
 STREAM = "signals"  # its rows are decisions
 
 
@@ -52,6 +53,9 @@ class Orders(Strategy):
         if self._table is None:
             return {STREAM: None}
         return {STREAM: order_frame(self._table, bars.symbols, self.tags, stops_are_prices=self.stops_are_prices)}
+
+    def _most_orders(self, symbols: int, signals: int) -> int:  # noqa: ARG002
+        return (1 + EXITS) * signals
 
     def on_start(self) -> None:
         """What was known before the first bar is sent now."""

@@ -24,6 +24,7 @@ FLAGS = ("entries", "exits", "short_entries", "short_exits")
 LEVELS = ("size", "stop_loss", "take_profit", "trail")
 SIZE, STOP_LOSS, TAKE_PROFIT, TRAIL = range(4)
 UNSEEN = -1
+EXITS = 4  # orders that one entry may bring with it
 # what becomes of a position
 STAY, EXIT, CLOSE = range(3)
 
@@ -115,6 +116,9 @@ class Signals(Sized):
         self.level_streams = tuple(stream for _, stream, _ in levels)
         self.level_names = tuple(name for _, _, name in levels)
         self.fixed = np.array([self.constant(role) for role in LEVELS])
+
+    def _most_orders(self, symbols: int, signals: int) -> int:  # noqa: ARG002
+        return (2 + EXITS) * symbols  # a flip with every exit
 
     def constant(self, role: str) -> float:
         """A size or stop that is the same for all, NaN where there is none."""
