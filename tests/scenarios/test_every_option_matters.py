@@ -225,6 +225,10 @@ LOTS = QUEUE | {
     "run.acknowledge_leaky": True,
 }
 TWO_SIDES = {0: [buy(10)], 1: [sell(10)]}
+BREAKOUT = {1: [buy(10, stop=105)]}
+WORSE = {"costs.slippage": {"kind": "fixed", "amount": 1.0}}
+TICKS = {"instruments.default.tick_size": 0.25}
+PROCEEDS = {"account.kind": "proceeds"}
 
 
 def commission(kind: str, **terms: Any) -> dict[str, Any]:
@@ -281,9 +285,18 @@ ROWS = {
     "account[margin].ruin": Row(
         "continue", "stop", "equity", LOTS | POOR | {"account.initial_margin_rate": 0.01}, {0: [buy(500)]}
     ),
+    "account[proceeds].cash": Row(1_000.0, 2_000.0, also=PROCEEDS, asks={1: [buy(15)]}),
+    "account[proceeds].currency": Row("USD", "EUR", "journal", PROCEEDS),
+    "account[proceeds].shortfall": Row("reject", "reduce", also=PROCEEDS | POOR, asks={1: [buy(15)]}),
+    "account[proceeds].mark": Row("last", "bid_ask", "equity", PROCEEDS, data=QUOTED),
+    "account[proceeds].lock": Row(False, True, also=PROCEEDS | POOR, asks={1: [sell(15)]}),
     "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
     "instruments.default.multiplier": Row(1.0, 5.0, "journal"),
+    "instruments.default.min_quantity": Row(10.0, 11.0),
+    "instruments.default.max_quantity": Row(None, 4.0),
+    "instruments.symbols.*.min_quantity": Row(10.0, 11.0),
+    "instruments.symbols.*.max_quantity": Row(4.0, 5.0),
     "instruments.symbols.*.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.symbols.*.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
     "instruments.symbols.*.multiplier": Row(1.0, 5.0, "journal"),
@@ -359,7 +372,19 @@ ROWS = {
     "costs.slippage[volatility].window": Row(2, 3, also=daily("volatility", share=1.0), data=SWINGS, strategy=BuyLate),
     "costs.slippage[spread].share": Row(0.5, 1.0, also={"costs.slippage": {"kind": "spread"}}, data=QUOTED),
     "costs.spread": Row({"kind": "none"}, {"kind": "rate", "rate": 0.001}),
-    "costs.stop_slippage": Row({"kind": "none"}, {"kind": "rate", "rate": 0.001}, asks={1: [buy(10, stop=105)]}),
+    "costs.stop_slippage.kind": Row(
+        {"kind": "none"}, {"kind": "exempt"}, also=WORSE, asks={1: [buy(10, stop=105)]}, key="costs.stop_slippage"
+    ),
+    **{
+        f"costs.stop_slippage[{kind}]": Row(
+            {"kind": kind, **terms},
+            {"kind": "rate", "rate": 0.01},
+            asks=BREAKOUT,
+            key="costs.stop_slippage",
+            also=TICKS,
+        )
+        for kind, terms in (("none", {}), ("rate", {"rate": 0.002}), ("ticks", {"ticks": 1}))
+    },
     "costs.tax.buy_rate": Row(0.0, 0.005),
     "costs.tax.sell_rate": Row(0.0, 0.001, asks={0: [buy(10)], 1: [sell(10)]}),
     "costs.tax.sell_per_unit": Row(0.0, 0.01, asks={0: [buy(10)], 1: [sell(10)]}),
@@ -400,6 +425,14 @@ ROWS = {
         also=POOR | {"orders.admission": "pseudo_execute"},
         asks={0: [buy(9)], 1: [buy(9, "B"), close(), sell(9)]},
         data=TWO,
+    ),
+    "orders.lots": Row("reject", "floor", also={"instruments.default.lot_size": 4.0}),
+    "orders.fill_basis": Row(
+        "price",
+        "reference",
+        "orders",
+        WORSE,
+        asks={0: [buy(10, stop_loss=0.05)]},
     ),
     "orders.valuation": Row("last_mark", "fill_price", asks={1: [buy(value=10_150)]}),
     "orders.post_only": Row(

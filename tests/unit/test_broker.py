@@ -110,9 +110,9 @@ def test_the_type_follows_from_the_prices(terms: dict[str, Any], kind: str) -> N
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("buy", {}, "A: give exactly one of quantity, value and percent"),
-    ("buy", {"quantity": 1, "value": 1}, "give exactly one of quantity, value and percent"),
-    ("sell", {"value": 1, "percent": 1}, "give exactly one of quantity, value and percent"),
+    ("buy", {}, "A: give exactly one of quantity, value, percent and funds"),
+    ("buy", {"quantity": 1, "value": 1}, "give exactly one of quantity, value, percent and funds"),
+    ("sell", {"value": 1, "percent": 1}, "give exactly one of quantity, value, percent and funds"),
     ("buy", {"quantity": 0}, "A: quantity must be above 0, not 0"),
     ("sell", {"quantity": -5}, "A: quantity must be above 0, not -5; the side says the direction"),
     ("buy", {"quantity": float("nan")}, "A: quantity must be a finite number, not nan"),
@@ -160,7 +160,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("buy", {"quantity": 1, "client_id": 7}, "client_id must be a text, not 7"),
     ("buy", {"quantity": 1, "client_id": ""}, "client_id must be a text, not ''"),
     ("order_target_value", {"target": 1, "parent": 1}, "a target order has no argument 'parent'"),
-    ("order_target_value", {"target": 1, "reduce_only": True}, "a target order has no argument 'reduce_only'"),
+    ("order_target_value", {"target": 1, "fraction": 1.0}, "a target order has no argument 'fraction'"),
     ("buy", {"quantity": 1, "until": minute(9)}, "until= belongs to tif='GTD'"),
     ("buy", {"quantity": 1, "tif": "DAY", "until": minute(9)}, "until= belongs to tif='GTD'"),
     ("buy", {"quantity": 1, "tif": "GTD", "until": minute(1)}, "is not later than now"),

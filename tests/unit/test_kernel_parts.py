@@ -215,7 +215,8 @@ def priced(tick: float = 0.0, tiers: tuple[tuple[float, float], ...] = ((math.in
     zero = {name: [0.0] for name in Costs._fields} | none | {"tier_first": [0, len(tiers)]}
     progress = allocate(Progress, 1)
     progress.filled[0], progress.value[0], progress.commission[0] = 10.0, 1000.0, 4.0
-    instruments = frozen(Instruments, lot_size=[1.0], tick_size=[tick], multiplier=[1.0], currency=[0], final_row=[0])
+    terms = {"min_quantity": [0.0], "max_quantity": [math.inf], "currency": [0], "final_row": [0]}
+    instruments = frozen(Instruments, lot_size=[1.0], tick_size=[tick], multiplier=[1.0], **terms)
     return blank(
         costs=frozen(Costs, **(zero | {name: [value] for name, value in costs.items()})),
         tiers=frozen(

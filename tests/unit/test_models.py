@@ -28,6 +28,7 @@ from ml4t.backtest.models.commission import (
 )
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
 from ml4t.backtest.models.slippage import (
+    ExemptSlippage,
     FixedSlippage,
     HalfSpread,
     NoSlippage,
@@ -153,7 +154,7 @@ def test_slippage_by_kind(slippage, terms):
 
 def test_spreads_and_stops_are_slippage_of_fewer_kinds():
     assert set(get_args(HalfSpread)) == {NoSlippage, RateSlippage, FixedSlippage, TickSlippage}
-    assert set(get_args(StopSlippage)) == {NoSlippage, RateSlippage, TickSlippage}
+    assert set(get_args(StopSlippage)) == {NoSlippage, RateSlippage, TickSlippage, ExemptSlippage}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from ml4t.backtest.number import NAN, PLAIN, finite, given_or_none, positive
 from ml4t.backtest.order import Order
 from ml4t.backtest.price import Level, Price, Reference, Trail
 from ml4t.backtest.request import (
+    FUNDS,
     GTC,
     GTD,
     ORDER_NAMES,
@@ -188,7 +189,7 @@ class Broker:
     def order_target_quantity(self, symbol: str, target: float, **terms: Unpack[TargetTerms]) -> Order | None:
         """An order for the difference between the position and `target` signed units; None where there is none.
 
-        It replaces the symbol's live target order. `terms`: as for `buy`, but for sizes, reduce_only, parent and fraction.
+        It replaces the symbol's live target order. `terms`: as for `buy`, but for sizes and parent.
         """
         return self._target(TARGET_QUANTITY, symbol, target, **terms)
 
@@ -387,13 +388,16 @@ class Broker:
         stop: Any = None,
         tif: Any = "GTC",
         until: Any = None,
+        reduce_only: bool = False,
         tag: str | None = None,
         **more: Any,
     ) -> Order | None:
         if more:
             check_names("a target order", more, TARGET_NAMES)
         size = finite(f"{symbol}: target", target)
-        return self._order(BUY, TARGET, sizing, symbol, size, None, None, limit, stop, tif, until, False, tag, more)
+        return self._order(
+            BUY, TARGET, sizing, symbol, size, None, None, limit, stop, tif, until, reduce_only, tag, more
+        )
 
     def _order(
         self,
@@ -422,7 +426,7 @@ class Broker:
                     check_names("sell" if side == SELL else "buy", more, ORDER_NAMES)
                     sizing, size = size_of(symbol, size, value, percent, more)
             if size.__class__ not in PLAIN or not 0.0 < size < math.inf:
-                size = positive(f"{symbol}: {SIZES[sizing]}", size)
+                size = size if (sizing, size) == (FUNDS, math.inf) else positive(f"{symbol}: {SIZES[sizing]}", size)
         life, end, near, trigger = GTC, NEVER, NAN, NAN
         if until is not None or tif != "GTC":
             life, end = self._desk.expiry(tif, until)

@@ -53,10 +53,11 @@ class Basis(IntEnum):
 
 
 class Ratchet(IntEnum):
-    """Which prices move a trailing stop: all along the path, or closes only."""
+    """Which prices move a trailing stop: all along the path, closes only, or the best price of every bar, once the bar has ended."""
 
     PATH = 0
     CLOSE = 1
+    BAR = 2
 
 
 class OrderState(IntEnum):
@@ -108,6 +109,7 @@ class Sizing(IntEnum):
     TARGET_PERCENT = 5
     CLOSE = 6
     PARENT = 7
+    FUNDS = 8
 
 
 class Origin(IntEnum):
@@ -163,6 +165,8 @@ class Reason(IntEnum):
     LINKED_ORDER_FILLED = 23
     PARENT_ENDED = 24
     POSITION_CLOSED = 25
+    ABOVE_MAXIMUM = 26
+    BELOW_MINIMUM = 27
 
 
 class JournalCause(IntEnum):
@@ -288,10 +292,12 @@ class Schedule(IntEnum):
 
 
 class AccountKind(IntEnum):
-    """CASH: no shorts, cash never negative. MARGIN: shorts and leverage up to the initial margin rate."""
+    """CASH: no shorts, cash never negative. MARGIN: leverage. PROCEEDS: what shorts bring is cash; LOCKED_PROCEEDS: once covered."""
 
     CASH = 0
     MARGIN = 1
+    PROCEEDS = 2
+    LOCKED_PROCEEDS = 3
 
 
 class Shortfall(IntEnum):
@@ -315,6 +321,14 @@ class BatchOrder(IntEnum):
 
     SUBMISSION = 0
     REDUCTIONS_FIRST = 1
+    VALUE = 2
+
+
+class LotRule(IntEnum):
+    """What becomes of a quantity that is no multiple of the lot size: explicit ones are REJECTed, or every fill is cut to the FLOOR."""
+
+    REJECT = 0
+    FLOOR = 1
 
 
 class Valuation(IntEnum):

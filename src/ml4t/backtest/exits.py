@@ -28,6 +28,8 @@ class Exits:
     - trail: a trailing stop from the fill on; a Trail works, too
     - break_even: from that distance in favour on, a stop at `basis`
     - max_bars: a market order, n bars after the bar of the entry
+    - profit_by: "limit", or "touch": the take-profit is a market order once its price is touched: it pays slippage,
+      and where orders are taken in turn (fills.schedule "queue") it comes after the stops
     - basis: "fill", "signal" (the mark when the order was submitted) or "average" (of the position)
 
     >>> from ml4t.backtest import Exits, Strategy, run
@@ -47,9 +49,12 @@ class Exits:
     trail: Distance | Trail | None = None
     break_even: Distance | None = None
     max_bars: int | None = None
+    profit_by: str = "limit"
     basis: str = "fill"
 
     def __post_init__(self) -> None:
+        if self.profit_by not in ("limit", "touch"):
+            raise OrderError(f"Exits: profit_by must be limit or touch, not {self.profit_by!r}.")
         if self.basis not in BASES:
             raise OrderError(f"Exits: basis must be one of {', '.join(BASES)}, not {self.basis!r}.")
         for what in ("stop_loss", "break_even"):
@@ -131,11 +136,14 @@ def legs(exits: Exits, side: int, reference: Reference, basis: str) -> Iterator[
         if exits.stop_loss is not None:
             stop = _away("stop_loss", exits.stop_loss, -side, reference, basis)
             ring.append(_leg(Origin.STOP_LOSS, OrderType.STOP, stop=stop))
-        if take_profit is not None:
-            limit = _away("take_profit", take_profit, side, reference, basis)
-            ring.append(_leg(Origin.TAKE_PROFIT, OrderType.LIMIT, limit=limit))
+        level = NOWHERE if take_profit is None else _away("take_profit", take_profit, side, reference, basis)
+        is_limit = exits.profit_by == "limit"
+        if take_profit is not None and is_limit:
+            ring.append(_leg(Origin.TAKE_PROFIT, OrderType.LIMIT, limit=level))
         if exits.trail is not None:
             ring.append(_trailing(exits.trail, side, reference, basis))
+        if take_profit is not None and not is_limit:
+            ring.append(_leg(Origin.TAKE_PROFIT, OrderType.MARKET_IF_TOUCHED, stop=level))
         if exits.break_even is not None:
             activation = _away("break_even", exits.break_even, side, reference, basis)
             stop = reference.place("break_even", 0.0, False, basis)

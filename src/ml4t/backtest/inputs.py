@@ -80,6 +80,8 @@ class Instruments(NamedTuple):
     """Terms of trade, one entry a symbol."""
 
     lot_size: F8  # [A] units, 0: any quantity
+    min_quantity: F8  # [A] units
+    max_quantity: F8  # [A] units
     tick_size: F8  # [A] price, 0: any price
     multiplier: F8  # [A] value of one unit at price 1
     currency: I4  # [A] index into cash
@@ -100,6 +102,7 @@ class Costs(NamedTuple):
     opening_rate: F8  # [A] half-spread of what opens a lot, where executions are by lot: fraction of price
     slippage_amount: F8  # [A] price
     slippage_ticks: F8  # [A] ticks
+    stop_exempt: I1  # [A] 1: where a trigger caused the fill it pays no slippage at all
     stop_rate: F8  # [A] further fraction of price, where a trigger caused the fill
     stop_ticks: F8  # [A] further ticks there
     is_conditional: I1  # [A] 1: one of the next four is not 0

@@ -94,7 +94,8 @@ class Offset:
 class Trail:
     """A stop that follows the market at a distance: a price, a fraction of the best price so far, or an ATR multiple.
 
-    `ratchet`: "path" (it moves with every price) or "close" (with closes only). `activation`: it sleeps until this price is reached.
+    `ratchet`: "path" (it moves with every price), "close" (with closes only) or "bar" (with the best of every bar, once that has ended).
+    `activation`: it sleeps until this price is reached.
 
     >>> from ml4t.backtest import Strategy, Trail, run
     >>> from ml4t.backtest.datasets import us_indices

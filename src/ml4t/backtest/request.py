@@ -37,6 +37,7 @@ class OrderTerms(RareTerms, total=False):
     """What `buy` and `sell` take beside their named arguments."""
 
     fraction: float | None
+    funds: float | None
     parent: "Order | int | str | None"
     lot: int | None
 
@@ -48,6 +49,7 @@ class TargetTerms(RareTerms, total=False):
     stop: Level | Trail | None
     tif: str | TimeInForce
     until: datetime | date | None
+    reduce_only: bool
     tag: str | None
 
 
@@ -59,8 +61,8 @@ MARKET_OR_LIMIT = (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG, TimeInForc
 GTC = int(TimeInForce.GTC)
 GTD = int(TimeInForce.GTD)  # times in force after it have terms of their own
 QUANTITY, VALUE, PERCENT = int(Sizing.QUANTITY), int(Sizing.VALUE), int(Sizing.PERCENT)
-OF_PARENT = int(Sizing.PARENT)
-SIZES = {QUANTITY: "quantity", VALUE: "value", PERCENT: "percent", OF_PARENT: "fraction"}
+OF_PARENT, FUNDS = int(Sizing.PARENT), int(Sizing.FUNDS)
+SIZES = {QUANTITY: "quantity", VALUE: "value", PERCENT: "percent", OF_PARENT: "fraction", FUNDS: "funds"}
 
 
 class Ticket(NamedTuple):
@@ -106,7 +108,8 @@ def check_names(method: str, terms: Mapping[str, Any], known: frozenset[str]) ->
 
 def size_of(symbol: str, quantity: Any, value: Any, percent: Any, terms: Mapping[str, Any]) -> tuple[int, float]:
     """How the size is given, and the number, which is not checked yet. Raises OrderError."""
-    given = {QUANTITY: quantity, VALUE: value, PERCENT: percent, OF_PARENT: terms.get("fraction")}
+    given = {QUANTITY: quantity, VALUE: value, PERCENT: percent}
+    given |= {OF_PARENT: terms.get("fraction"), FUNDS: terms.get("funds")}
     sizes = {sizing: size for sizing, size in given.items() if size is not None}
     has_parent = terms.get("parent") is not None
     if OF_PARENT in sizes and not has_parent:
@@ -115,7 +118,7 @@ def size_of(symbol: str, quantity: Any, value: Any, percent: Any, terms: Mapping
         return OF_PARENT, 1.0
     if len(sizes) != 1:
         also = ", or fraction of the parent's fills" if has_parent else ""
-        raise OrderError(f"{symbol}: give exactly one of quantity, value and percent{also}.")
+        raise OrderError(f"{symbol}: give exactly one of quantity, value, percent and funds{also}.")
     return sizes.popitem()
 
 

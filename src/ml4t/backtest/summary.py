@@ -18,6 +18,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.INSUFFICIENT_MARGIN: "Order less, close other positions first, or lower account.initial_margin_rate.",
     Reason.SHORT_NOT_ALLOWED: "Sell at most what is held (close() does), or set account.kind to margin.",
     Reason.NOT_A_LOT_MULTIPLE: "Order multiples of lot_size, size by value or percent, or set lot_size to 0.",
+    Reason.ABOVE_MAXIMUM: "One fill takes at most max_quantity of its instrument; order again for the rest, or raise it.",
+    Reason.BELOW_MINIMUM: "A fill needs min_quantity of its instrument; order more, or lower it.",
     Reason.NOTHING_TO_REDUCE: "The position was gone before the order could fill; check it, or cancel the second exit.",
     Reason.NOT_IN_FULL: "A FOK order found too little volume or funds; ask for less, or use IOC.",
     Reason.MISSED_OPEN: "An OPG order was not filled at its open; give it a wider limit, or none.",

@@ -375,6 +375,8 @@ class State(NamedTuple):
     SHORTFALL,
     ADMISSION,
     BATCH_ORDER,
+    LOT_RULE,
+    FILL_BASIS,  # 1: "fill" is the price before slippage, in prices relative to it
     VALUATION,
     END_OF_DATA,
     END_OF_RUN,
@@ -395,7 +397,7 @@ class State(NamedTuple):
     PRICE_MODEL,
     DECISION_ROOM,  # orders that one decision of a compiled strategy may place
     RULES_SIZE,
-) = range(32)
+) = range(34)
 
 # money: amounts in account currency
 INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)

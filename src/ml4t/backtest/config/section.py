@@ -28,6 +28,7 @@ from ml4t.backtest.enums import (
     BatchOrder,
     DuplicatePolicy,
     EndRule,
+    LotRule,
     MarketFill,
     MissingPolicy,
     PathRule,
@@ -322,6 +323,8 @@ class OrdersConfig(Section):
 
     admission: Annotated[Admission, ByName] = Admission.NONE
     batch_order: Annotated[BatchOrder, ByName] = BatchOrder.SUBMISSION
+    lots: Annotated[LotRule, ByName] = LotRule.REJECT
+    fill_basis: Annotated[Literal["price", "reference"], BeforeValidator(_lower_case)] = "price"
     valuation: Annotated[Valuation, ByName] = Valuation.LAST_MARK
     post_only: Annotated[PostOnly, ByName] = PostOnly.REJECT
     latency: LatencyConfig = LatencyConfig()

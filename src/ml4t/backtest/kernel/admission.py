@@ -3,21 +3,41 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import AccountKind, Admission, Basis, BatchOrder, OrderState, Reason, Shortfall, TimeInForce
+from ml4t.backtest.enums import (
+    AccountKind,
+    Admission,
+    Basis,
+    BatchOrder,
+    LotRule,
+    OrderState,
+    Reason,
+    Shortfall,
+    Sizing,
+    TimeInForce,
+)
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
+from ml4t.backtest.kernel.funds import cost, free_cash, has_cash, has_proceeds, without_dust
 from ml4t.backtest.kernel.group import end_order
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.orders import transition
-from ml4t.backtest.kernel.quantity import is_explicit, is_resolved_at_fill, reducible
-from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, is_lot_multiple, steps_down
-from ml4t.backtest.kernel.terms import record_reserve
+from ml4t.backtest.kernel.quantity import (
+    frozen_equity,
+    is_explicit,
+    is_resolved_at_fill,
+    is_target,
+    lot_asked,
+    reducible,
+)
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, floored, is_lot_multiple, steps_down, towards_zero
+from ml4t.backtest.kernel.terms import exchange_ranks, record_reserve
 from ml4t.backtest.tables import (
     ACCOUNT,
     ADMISSION,
     BATCH,
     BATCH_ORDER,
     GROSS,
+    LOT_RULE,
     MARGIN_RATE,
     NET,
     NONE,
@@ -34,15 +54,6 @@ def is_reducing_allowed(state: State, cell: int) -> bool:
     if rule == Shortfall.BY_SIZING:
         return not is_explicit(state.orders.sizing[cell])
     return rule == Shortfall.REDUCE
-
-
-@inline
-def has_cash(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
-    """Whether cash stays at 0 or above after this fill."""
-    symbol = state.orders.symbol[cell]
-    cash = state.cash[state.instruments.currency[symbol]]
-    value = quantity * price * state.instruments.multiplier[symbol]
-    return cash - value - fill_commission(state, cell, quantity, price, is_maker) >= 0.0
 
 
 @inline
@@ -64,15 +75,20 @@ def is_affordable(state: State, cell: int, quantity: float, price: float, refere
     """Whether the account can pay for a fill of this signed quantity."""
     if state.rules[ACCOUNT] == AccountKind.CASH:
         return has_cash(state, cell, quantity, price, is_maker)
+    if state.rules[ACCOUNT] != AccountKind.MARGIN:
+        return has_proceeds(state, cell, quantity, price, is_maker)
     return has_margin(state, cell, quantity, price, reference, is_maker)
 
 
-@function(FLOAT, INT, FLOAT, FLOAT, FLOAT, INT)
+@function(FLOAT, INT, FLOAT, FLOAT, FLOAT, FLOAT, INT)
 def largest_affordable(
-    state: State, cell: int, quantity: float, price: float, reference: float, is_maker: bool
+    state: State, cell: int, quantity: float, price: float, reference: float, budget: float, is_maker: bool
 ) -> float:
-    """The largest part of an unaffordable signed quantity that the account can pay for, by bisection over lots or floats."""
-    lot = state.instruments.lot_size[state.orders.symbol[cell]]
+    """The largest part of an unaffordable signed quantity that the account can pay for, and that costs no more than `budget`.
+
+    By bisection over lots or floats.
+    """
+    lot = lot_asked(state, state.orders.symbol[cell])
     side = math.copysign(1.0, quantity)
     low, high = 0.0, abs(quantity) if lot == 0.0 else steps_down(abs(quantity), lot) + 1.0
     unit = 1.0 if lot == 0.0 else lot
@@ -80,7 +96,9 @@ def largest_affordable(
         middle = low + (high - low) / 2.0 if lot == 0.0 else math.floor((low + high) / 2.0)
         if middle <= low or middle >= high:
             return side * low * unit
-        if is_affordable(state, cell, side * middle * unit, price, reference, is_maker):
+        part = side * middle * unit
+        is_within = budget == math.inf or cost(state, cell, part, price, is_maker) <= budget
+        if is_within and is_affordable(state, cell, part, price, reference, is_maker):
             low = middle
         else:
             high = middle
@@ -89,7 +107,37 @@ def largest_affordable(
 @inline
 def shortage(state: State) -> Reason:
     """What an account of this kind is short of."""
-    return Reason.INSUFFICIENT_CASH if state.rules[ACCOUNT] == AccountKind.CASH else Reason.INSUFFICIENT_MARGIN
+    return Reason.INSUFFICIENT_MARGIN if state.rules[ACCOUNT] == AccountKind.MARGIN else Reason.INSUFFICIENT_CASH
+
+
+@function(FLOAT, INT, FLOAT, FLOAT, FLOAT, INT)
+def funded(state: State, cell: int, side: float, price: float, reference: float, is_maker: bool) -> float:
+    """The signed quantity of an order that is sized by funds."""
+    held = state.positions.quantity[state.orders.slot[cell]]
+    unit = price * state.instruments.multiplier[state.orders.symbol[cell]]
+    share, is_reducing = min(state.terms.request[cell], 1.0), state.terms.reduce_only[cell] != 0
+    lot = lot_asked(state, state.orders.symbol[cell])
+    if side < 0.0 and is_reducing:
+        return -towards_zero(share * max(held, 0.0), lot)
+    if not unit > 0.0 or (side > 0.0 and without_dust(state, total_cash(state)) == 0.0):
+        return 0.0
+    most = total_cash(state) / unit + 2.0 * abs(held)
+    if state.rules[ACCOUNT] == AccountKind.MARGIN:
+        most += (abs(state.money[NET]) + state.money[GROSS]) / unit
+        most /= state.money[MARGIN_RATE]
+    elif side < 0.0 and state.rules[ACCOUNT] == AccountKind.CASH:
+        most = max(held, 0.0)
+    if not most > 0.0:
+        return 0.0
+    largest = side * towards_zero(most, lot)
+    if not is_affordable(state, cell, largest, price, reference, is_maker):
+        largest = largest_affordable(state, cell, largest, price, reference, math.inf, is_maker)
+    if side < 0.0:
+        return towards_zero(share * largest, lot)
+    if share < 1.0:
+        budget = share * cost(state, cell, largest, price, is_maker)
+        largest = largest_affordable(state, cell, largest, price, reference, budget, is_maker)
+    return min(largest, max(-held, 0.0)) if is_reducing else largest
 
 
 @inline
@@ -105,11 +153,13 @@ def admitted_quantity(
             reason = Reason.SHORT_NOT_ALLOWED
             taken = -max(held, 0.0) if cuts else 0.0
     if taken != 0.0 and not is_affordable(state, cell, taken, price, reference, is_maker):
-        largest = largest_affordable(state, cell, taken, price, reference, is_maker)
+        largest = largest_affordable(state, cell, taken, price, reference, math.inf, is_maker)
         if abs(largest) < abs(taken) * (1.0 - NEARLY_WHOLE):  # less than that is rounding dust, and no cut
             reason = shortage(state)
             if not cuts or abs(largest) <= NEARLY_WHOLE * abs(quantity):
                 largest = 0.0
+            elif state.rules[LOT_RULE] == LotRule.FLOOR:
+                largest = floored(largest, state.instruments.lot_size[state.orders.symbol[cell]])
         taken = largest
     return taken, reason
 
@@ -143,7 +193,7 @@ def reserve(state: State, cell: int) -> bool:
     if opening <= 0.0 or state.terms.reduce_only[cell] != 0:
         return True
     value = opening * abs(reference_price(state, cell)) * state.instruments.multiplier[symbol]
-    is_cash = state.rules[ACCOUNT] == AccountKind.CASH
+    is_cash = state.rules[ACCOUNT] != AccountKind.MARGIN
     need = value * (1.0 if is_cash else money[MARGIN_RATE]) + commission(state, symbol, opening, value)
     free = total_cash(state) if is_cash else equity(state) - money[MARGIN_RATE] * money[GROSS]
     for other in range(state.market.oldest.shape[0]):
@@ -169,6 +219,57 @@ def running_cash_after(state: State, cell: int, cash: float) -> float:
 
 
 @inline
+def approximate_value(state: State, cell: int) -> float:
+    """What an order comes to at the mark, signed; NaN where that is not known."""
+    slot, side = state.orders.slot[cell], state.orders.side[cell]
+    mark = state.market.mark[state.orders.symbol[cell]]
+    unit = mark * state.instruments.multiplier[state.orders.symbol[cell]]
+    held, request, sizing = state.positions.quantity[slot] * unit, state.terms.request[cell], state.orders.sizing[cell]
+    if sizing == Sizing.CLOSE:
+        return -held
+    if sizing == Sizing.FUNDS:
+        if request == math.inf:
+            return side * request
+        if side > 0:
+            return request * without_dust(state, total_cash(state))
+        if state.terms.reduce_only[cell] != 0:
+            return -request * held
+        return -request * (2.0 * max(held, 0.0) + without_dust(state, free_cash(state)))
+    value = request
+    if sizing == Sizing.QUANTITY or sizing == Sizing.TARGET_QUANTITY:
+        value = request * unit
+    elif sizing == Sizing.PERCENT or sizing == Sizing.TARGET_PERCENT:
+        value = request * frozen_equity(state)
+    elif sizing == Sizing.PARENT:
+        return math.nan
+    return value - held if is_target(sizing) else side * value
+
+
+@inline
+def sort_batch_by_value(state: State) -> None:
+    """The smallest approximate value comes first (sales are negative), NaN last; the ranks of the batch are handed out anew."""
+    batch, n = state.batch, state.clock[BATCH]
+    for i in range(1, n):
+        number = batch[i]
+        cell, j = state.places[number - 1], i
+        if cell < 0:
+            continue
+        value = approximate_value(state, cell)
+        while j > 0 and value == value:
+            other = state.places[batch[j - 1] - 1]
+            if other >= 0 and approximate_value(state, other) <= value:
+                break
+            batch[j] = batch[j - 1]
+            j -= 1
+        batch[j] = number
+    for i in range(n):
+        for j in range(i + 1, n):
+            cell, other = state.places[batch[i] - 1], state.places[batch[j] - 1]
+            if cell >= 0 and other >= 0 and state.progress.rank[other] < state.progress.rank[cell]:
+                exchange_ranks(state, cell, other)
+
+
+@inline
 def sort_batch(state: State) -> None:
     """Reductions come first, in the order of submission; then the others (insertion: stable, and batches are short)."""
     batch, orders, front = state.batch, state.orders, 0
@@ -188,7 +289,8 @@ def refusal(state: State, cell: int, running: float) -> tuple[Reason, float]:
     rule = state.rules[ADMISSION]
     lot = state.instruments.lot_size[state.orders.symbol[cell]]
     reason = Reason.NONE
-    if is_explicit(state.orders.sizing[cell]) and not is_lot_multiple(state.terms.quantity[cell], lot):
+    is_strict = state.rules[LOT_RULE] == LotRule.REJECT
+    if is_strict and is_explicit(state.orders.sizing[cell]) and not is_lot_multiple(state.terms.quantity[cell], lot):
         reason = Reason.NOT_A_LOT_MULTIPLE
     elif rule != Admission.NONE and is_judged(state, cell):
         if rule == Admission.RESERVE:
@@ -207,6 +309,8 @@ def admit_batch(state: State) -> None:
     clock = state.clock
     if state.rules[BATCH_ORDER] == BatchOrder.REDUCTIONS_FIRST:
         sort_batch(state)
+    elif state.rules[BATCH_ORDER] == BatchOrder.VALUE:
+        sort_batch_by_value(state)
     running = total_cash(state)
     for i in range(clock[BATCH]):
         cell = state.places[state.batch[i] - 1]

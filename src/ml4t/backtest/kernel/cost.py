@@ -82,6 +82,8 @@ def slipped(state: State, cell: int, row: int, leg_is_open: bool, quantity: floa
     if state.orders.type[cell] % 2 == 1 or quantity == 0.0:  # limits pay none
         return reference
     costs, symbol, side = state.costs, state.orders.symbol[cell], 1 if quantity > 0.0 else -1
+    if state.progress.is_triggered[cell] != 0 and costs.stop_exempt[symbol] != 0:
+        return reference
     tick, fault = state.instruments.tick_size[symbol], Fault.UNKNOWN_MARKET
     if state.rules[SLIPPAGE_MODEL] != 0:
         price = modelled_slippage(state, row, quantity, reference)

@@ -11,17 +11,18 @@ from ml4t.backtest.enums import (
     PostOnly,
     PriceSource,
     Reason,
+    Sizing,
     TimeInForce,
     TouchRule,
 )
-from ml4t.backtest.kernel.admission import admitted_quantity
+from ml4t.backtest.kernel.admission import admitted_quantity, funded, shortage
 from ml4t.backtest.kernel.cost import fill_commission, model_price, slipped
 from ml4t.backtest.kernel.group import cancel_exits, end_order, feed_children, follow, reduce_others
 from ml4t.backtest.kernel.ledger import begin_month, book_fill, closing_snap
 from ml4t.backtest.kernel.lot import fill_by_lot
 from ml4t.backtest.kernel.orders import transition
 from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, corner, segment_of
-from ml4t.backtest.kernel.quantity import is_unresolved, reducible, wanted_at_fill
+from ml4t.backtest.kernel.quantity import is_unresolved, on_grid, reducible, wanted_at_fill
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, on_tick
 from ml4t.backtest.kernel.terms import (
     begin_at,
@@ -221,18 +222,35 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
     if quantity == 0.0:
         end_order(state, cell, time, OrderState.CANCELLED, nothing)
         return
-    if is_unresolved(state, cell):
+    is_maker = stage(state, cell) == RESTING and not is_first_meeting(state, cell, row, leg, progress)
+    is_unknown = is_unresolved(state, cell)
+    if is_unknown and orders.sizing[cell] == Sizing.FUNDS:
+        price = slipped(state, cell, row, leg == OPEN_LEG, quantity, reference)
+        quantity = funded(state, cell, 1.0 * orders.side[cell], price, reference, is_maker)
+        short = Reason.NONE
+        if quantity == 0.0:
+            end_unfilled(state, cell, time, shortage(state))
+            return
+    if is_unknown:
         resolve_quantity(state, cell, quantity)
+    if not is_close_out(state, cell):
+        quantity, reason = on_grid(state, cell, quantity)
+        if quantity == 0.0:
+            end_unfilled(state, cell, time, Reason.NOT_A_LOT_MULTIPLE)
+            return
+        if reason != Reason.NONE:
+            short = reason
     is_limited = units < abs(quantity)
     if tif == TimeInForce.FOK and (is_limited or short != Reason.NONE):
         end_order(state, cell, time, OrderState.EXPIRED, Reason.NOT_IN_FULL)
         return
     if is_limited:
         quantity = units if quantity > 0.0 else -units
-    is_maker = stage(state, cell) == RESTING and not is_first_meeting(state, cell, row, leg, progress)
     price = slipped(state, cell, row, leg == OPEN_LEG, quantity, reference)
     quantity = closing_snap(held, quantity)
     taken, reason = admitted_quantity(state, cell, quantity, price, reference, is_maker)
+    if taken != 0.0 and abs(taken) < state.instruments.min_quantity[symbol] * (1.0 - NEARLY_WHOLE):
+        taken, reason = 0.0, Reason.BELOW_MINIMUM
     if taken == 0.0:
         end_unfilled(state, cell, time, reason)
         return

@@ -8,7 +8,7 @@ from ml4t.backtest.enums import Schedule, TouchRule, Valuation
 from ml4t.backtest.kernel.execution import take
 from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, last_leg
 from ml4t.backtest.kernel.quantity import has_no_side, wanted_at_fill
-from ml4t.backtest.kernel.terms import follow_price, move_up_queue
+from ml4t.backtest.kernel.terms import best_of_bar, follow_price, move_up_queue
 from ml4t.backtest.kernel.trigger import (
     AFTER_CLOSE,
     AT_OPEN,
@@ -244,7 +244,8 @@ def age_orders(state: State, first: int, last: int) -> None:
                 if is_trailing(state, cell):
                     watermark = state.progress.watermark[cell]
                     found = trail(state, cell, row, leg, progress, price, watermark, last_leg(state, row))
-                    follow_price(state, cell, found[1], state.bars.close[row] if leg < CLOSE_LEG else found[1])
+                    end = best_of_bar(state, cell, row) if leg < CLOSE_LEG else found[1]
+                    follow_price(state, cell, found[1], end)
                 elif state.rules[TOUCH] == TouchRule.QUEUE and stage(state, cell) == RESTING:
                     x, direction = level(state, cell, RESTING)
                     is_there, symbol = is_reached(price, x, direction), state.orders.symbol[cell]

@@ -219,12 +219,12 @@ def close_order(state: State, cell: int) -> None:
     d.eligible_from[row] = c.eligible_from[cell]
     d.tag[row] = c.tag[cell]
     e, f = state.progress, state.closed_progress
-    f.rank[row] = e.rank[cell]
     f.filled[row] = e.filled[cell]
     f.value[row] = e.value[cell]
     f.commission[row] = e.commission[cell]
     f.reserved[row] = e.reserved[cell]
     f.closed[row] = e.closed[cell]
+    f.rank[row] = e.rank[cell]
     f.is_triggered[row] = e.is_triggered[cell]
     f.is_active[row] = e.is_active[cell]
     f.watermark[row] = e.watermark[cell]

@@ -3,10 +3,10 @@
 import math
 
 from ml4t.backtest._jit import inline
-from ml4t.backtest.enums import Sizing, Valuation
+from ml4t.backtest.enums import LotRule, Reason, Sizing, Valuation
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
-from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, towards_zero
-from ml4t.backtest.tables import HELD, NET, VALUATION, State
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, floored, towards_zero
+from ml4t.backtest.tables import HELD, LOT_RULE, NET, VALUATION, State
 
 
 @inline
@@ -24,7 +24,7 @@ def is_target(sizing: int) -> bool:
 @inline
 def is_resolved_at_fill(state: State, sizing: int) -> bool:
     """Whether the quantity is known only when the order fills."""
-    if sizing == Sizing.CLOSE:
+    if sizing == Sizing.CLOSE or sizing == Sizing.FUNDS:
         return True
     return sizing != Sizing.QUANTITY and sizing != Sizing.PARENT and state.rules[VALUATION] >= Valuation.FILL_PRICE
 
@@ -85,16 +85,27 @@ def difference(units: float, held: float) -> float:
 
 
 @inline
+def lot_asked(state: State, symbol: int) -> float:
+    """The lot size that quantities are asked for in; 0 where fills are cut to lots afterwards."""
+    return 0.0 if state.rules[LOT_RULE] == LotRule.FLOOR else state.instruments.lot_size[symbol]
+
+
+@inline
 def wanted(
     state: State, sizing: int, side: int, request: float, symbol: int, slot: int, price: float, total: float
 ) -> float:
     """The signed quantity a request comes to at `price` with equity `total`; 0 where nothing is to be done."""
     held = state.positions.quantity[slot]
-    lot = state.instruments.lot_size[symbol]
+    lot = lot_asked(state, symbol)
     if sizing == Sizing.QUANTITY:
         return side * request
     if sizing == Sizing.CLOSE:
         return -held
+    if sizing == Sizing.FUNDS:  # its sign counts; how many the account takes is known at the fill, after slippage
+        return side * (
+            min(request, 1.0) * max(total, total_cash(state)) / (abs(price) * state.instruments.multiplier[symbol])
+            + abs(held)
+        )
     if sizing == Sizing.TARGET_QUANTITY:
         return difference(towards_zero(request, lot), held)
     value = request
@@ -125,6 +136,20 @@ def wanted_at_fill(state: State, cell: int, price: float) -> float:
         total = equity_at(state, slot, price)
         return wanted(state, sizing, orders.side[cell], terms.request[cell], orders.symbol[cell], slot, price, total)
     return orders.side[cell] * (terms.quantity[cell] - state.progress.filled[cell])
+
+
+@inline
+def on_grid(state: State, cell: int, quantity: float) -> tuple[float, Reason]:
+    """The signed quantity as far as the instrument's maximum and lots allow it, and why it is less (NONE: it is not)."""
+    instruments, symbol, reason = state.instruments, state.orders.symbol[cell], Reason.NONE
+    if abs(quantity) > instruments.max_quantity[symbol]:
+        quantity, reason = math.copysign(instruments.max_quantity[symbol], quantity), Reason.ABOVE_MAXIMUM
+    if state.rules[LOT_RULE] == LotRule.FLOOR:
+        lots = floored(quantity, instruments.lot_size[symbol])
+        if state.orders.sizing[cell] != Sizing.FUNDS and abs(lots) < abs(quantity) * (1.0 - NEARLY_WHOLE):
+            reason = Reason.NOT_A_LOT_MULTIPLE
+        quantity = lots
+    return quantity, reason
 
 
 @inline

@@ -38,6 +38,14 @@ def towards_zero(quantity: float, lot: float) -> float:
 
 
 @inline
+def floored(quantity: float, lot: float) -> float:
+    """The largest multiple of the lot size that is not beyond `quantity`, without tolerance; any quantity where the lot size is 0."""
+    if lot == 0.0:
+        return quantity
+    return math.copysign(abs(quantity) // lot * lot, quantity)
+
+
+@inline
 def is_lot_multiple(quantity: float, lot: float) -> bool:
     """Whether an unsigned quantity is a whole number of lots."""
     return lot == 0.0 or abs(steps_down(quantity, lot) * lot - quantity) <= NEARLY_WHOLE * quantity

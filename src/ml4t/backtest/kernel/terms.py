@@ -18,6 +18,7 @@ from ml4t.backtest.tables import (
     BEFORE,
     COUNTED,
     DELAY,
+    FILL_BASIS,
     LIMIT_BASIS,
     LOT,
     NEVER,
@@ -162,7 +163,8 @@ def accept_child(
 ) -> None:
     """A pending child works from the moment at which its parent was filled at `price`; row NONE: by an order of another symbol."""
     terms, record, symbol = state.terms, state.progress, state.orders.symbol[cell]
-    resolve_prices(state, cell, price, state.positions.average_price[state.orders.slot[cell]])
+    fill = reference if state.rules[FILL_BASIS] != 0 else price
+    resolve_prices(state, cell, fill, state.positions.average_price[state.orders.slot[cell]])
     first, start = bars_known(state, symbol), state.market.mark[symbol]
     if row != NONE:
         first, start = state.bars.ordinal[row], reference
@@ -231,6 +233,13 @@ def cancel_later(state: State, cell: int, time: int) -> bool:
 
 
 @inline
+def exchange_ranks(state: State, a: int, b: int) -> None:
+    """Each of two orders has the other's place in the queue."""
+    rank = state.progress.rank
+    rank[a], rank[b] = rank[b], rank[a]
+
+
+@inline
 def record_reserve(state: State, cell: int, amount: float) -> None:
     """The order holds back this much of the account's funds."""
     state.progress.reserved[cell] = amount
@@ -280,10 +289,18 @@ def reprice(state: State, cell: int, time: int, limit: float) -> None:
 
 
 @inline
-def follow_price(state: State, cell: int, watermark: float, close: float) -> None:
-    """A trailing stop has followed a bar."""
-    if state.terms.ratchet[cell] == Ratchet.CLOSE and state.orders.side[cell] * (watermark - close) > 0.0:
-        watermark = close
+def best_of_bar(state: State, cell: int, row: int) -> float:
+    """The price that a whole bar moves a trailing stop to, where its path does not: the close, or the best."""
+    if state.terms.ratchet[cell] != Ratchet.BAR:
+        return state.bars.close[row]
+    return state.bars.high[row] if state.orders.side[cell] < 0 else state.bars.low[row]
+
+
+@inline
+def follow_price(state: State, cell: int, watermark: float, price: float) -> None:
+    """A trailing stop has followed a bar; `price` is what the bar as a whole moves it to."""
+    if state.terms.ratchet[cell] != Ratchet.PATH and state.orders.side[cell] * (watermark - price) > 0.0:
+        watermark = price
     start_trail(state, cell, watermark)
 
 

@@ -42,6 +42,7 @@ def costs_of(config: BacktestConfig, symbols: Sequence[str]) -> tuple[Costs, Tie
         opening_rate=[h.rate for h in spreads],
         slippage_amount=[s.amount + h.amount for s, h in both],
         slippage_ticks=[s.ticks + h.ticks for s, h in both],
+        stop_exempt=[s.is_exempt for s in stops],
         stop_rate=[s.rate for s in stops],
         stop_ticks=[s.ticks for s in stops],
         is_conditional=[is_conditional(s) for s in slippages],

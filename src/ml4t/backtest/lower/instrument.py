@@ -25,6 +25,8 @@ def instruments_of(config: BacktestConfig, bars: Stream) -> Instruments:
     return frozen(
         Instruments,
         lot_size=[i.lot_size for i in instruments],
+        min_quantity=[i.min_quantity for i in instruments],
+        max_quantity=[np.inf if i.max_quantity is None else i.max_quantity for i in instruments],
         tick_size=[i.tick_size for i in instruments],
         multiplier=[i.multiplier for i in instruments],
         currency=np.zeros(len(instruments)),

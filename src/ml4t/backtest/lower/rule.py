@@ -14,8 +14,10 @@ from ml4t.backtest.tables import (
     END_OF_DATA,
     END_OF_RUN,
     EXECUTIONS,
+    FILL_BASIS,
     INITIAL_CASH,
     KEEP_HISTORY,
+    LOT_RULE,
     MARGIN_RATE,
     MARK_SOURCE,
     MARKET_FILL,
@@ -62,6 +64,8 @@ def rules_of(config: BacktestConfig, keep_history: bool) -> NDArray[np.int64]:
     rules[MARK_SOURCE] = config.account.mark
     rules[ADMISSION] = config.orders.admission
     rules[BATCH_ORDER] = config.orders.batch_order
+    rules[LOT_RULE] = config.orders.lots
+    rules[FILL_BASIS] = config.orders.fill_basis == "reference"
     rules[VALUATION] = config.orders.valuation
     rules[POST_ONLY] = config.orders.post_only
     submit, cancel = config.orders.latency.submit, config.orders.latency.cancel

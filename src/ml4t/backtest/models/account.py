@@ -42,5 +42,21 @@ class MarginAccount(_Funded):
     kind: Literal["margin"] = "margin"
 
 
-Account = CashAccount | MarginAccount
+@dataclass(frozen=True)
+class ProceedsAccount(_Funded):
+    """Purchases from cash only; shorts without limit, and their proceeds are cash. `lock`: they, and as much again, are not."""
+
+    initial_margin_rate: ClassVar[float] = 1.0
+    """Everything is paid in full (docs/semantics/account.md)."""
+
+    lock: bool = False
+    kind: Literal["proceeds"] = "proceeds"
+
+    @property
+    def rule(self) -> AccountKind:
+        """The kernel's rule."""
+        return AccountKind.LOCKED_PROCEEDS if self.lock else AccountKind.PROCEEDS
+
+
+Account = CashAccount | MarginAccount | ProceedsAccount
 """Every kind of account; `kind` tells them apart."""

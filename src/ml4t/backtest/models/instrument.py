@@ -12,12 +12,15 @@ from ml4t.backtest.models.description import Description
 class Instrument(Description):
     """`lot_size`: quantities are multiples of it (0: any quantity). `tick_size`: prices are (0: any price).
 
+    A fill is for `min_quantity` units or more, and never for more than `max_quantity` (None: any).
     `multiplier`: account currency per unit and point of price.
     """
 
     lot_size: Annotated[float, Ge(0)] = 1.0
     tick_size: Annotated[float, Ge(0)] = 0.0
     multiplier: Annotated[float, Gt(0)] = 1.0
+    min_quantity: Annotated[float, Ge(0)] = 0.0
+    max_quantity: Annotated[float, Gt(0)] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class InstrumentOverride(Description):
     lot_size: Annotated[float, Ge(0)] | None = None
     tick_size: Annotated[float, Ge(0)] | None = None
     multiplier: Annotated[float, Gt(0)] | None = None
+    min_quantity: Annotated[float, Ge(0)] | None = None
+    max_quantity: Annotated[float, Gt(0)] | None = None
 
     def over(self, default: Instrument) -> Instrument:
         """The default instrument with this symbol's own fields in place.
 
         >>> InstrumentOverride(lot_size=0.0).over(Instrument(tick_size=0.01))
-        Instrument(lot_size=0.0, tick_size=0.01, multiplier=1.0)
+        Instrument(lot_size=0.0, tick_size=0.01, multiplier=1.0, min_quantity=0.0, max_quantity=None)
         """
         return replace(default, **{name: value for name, value in asdict(self).items() if value is not None})

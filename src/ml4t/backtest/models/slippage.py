@@ -14,7 +14,7 @@ Days = Annotated[int, Ge(2), Le(10_000)]
 class SlippageTerms:
     """Terms of price = reference + side · (what they come to per unit), docs/semantics/costs.md.
 
-    `window`: days over which volatility and average volume are measured, 0 where neither matters.
+    `window`: days over which volatility and average volume are measured, 0 where neither matters. `is_exempt`: nothing is paid at all.
     """
 
     rate: float = 0.0
@@ -25,6 +25,7 @@ class SlippageTerms:
     volatility_share: float = 0.0
     spread_share: float = 0.0
     window: int = 0
+    is_exempt: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,21 @@ class SpreadSlippage(Description):
         return SlippageTerms(spread_share=self.share)
 
 
+@dataclass(frozen=True)
+class ExemptSlippage(Description):
+    """Triggered orders fill at the reference price, whatever slippage and spread others pay.
+
+    >>> ExemptSlippage().terms().is_exempt
+    True
+    """
+
+    kind: Literal["exempt"] = "exempt"
+
+    def terms(self) -> SlippageTerms:
+        """All terms zero, and those of other models do not count."""
+        return SlippageTerms(is_exempt=True)
+
+
 Slippage = (
     NoSlippage
     | RateSlippage
@@ -146,5 +162,5 @@ Slippage = (
 HalfSpread = NoSlippage | RateSlippage | FixedSlippage | TickSlippage
 """Every kind of modelled half-spread: what market and triggered orders pay on top of slippage."""
 
-StopSlippage = NoSlippage | RateSlippage | TickSlippage
-"""Every kind of slippage that only triggered orders pay, on top."""
+StopSlippage = NoSlippage | RateSlippage | TickSlippage | ExemptSlippage
+"""Every kind of slippage that only triggered orders pay, on top, or that spares them any."""

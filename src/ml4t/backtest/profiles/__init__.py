@@ -2,8 +2,9 @@
 
 from ml4t.backtest.profiles.backtesting_py import BACKTESTING_PY
 from ml4t.backtest.profiles.profile import Difference, Profile
+from ml4t.backtest.profiles.vectorbt import VECTORBT
 
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (BACKTESTING_PY,)}
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (BACKTESTING_PY, VECTORBT)}
 """Every profile by its name."""
 
 __all__ = ["PROFILES", "Difference", "Profile"]

@@ -1,0 +1,109 @@
+"""What an account without margin can pay: cash, the proceeds of shorts, and what of them is locked (docs/semantics/account.md)."""
+
+from ml4t.backtest._jit import FLOAT, INT, function, inline
+from ml4t.backtest.enums import AccountKind, Sizing
+from ml4t.backtest.kernel.cost import fill_commission
+from ml4t.backtest.kernel.ledger import total_cash
+from ml4t.backtest.kernel.rounding import NEARLY_WHOLE
+from ml4t.backtest.tables import ACCOUNT, GROSS, HELD, State
+
+
+@function(FLOAT)
+def debt(state: State) -> float:
+    """What all shorts together were sold for."""
+    owed = 0.0
+    for i in range(state.clock[HELD]):
+        slot = state.held[i]
+        if state.positions.quantity[slot] < 0.0:
+            owed += debt_of(state, slot, state.positions.quantity[slot])
+    return owed
+
+
+@inline
+def debt_of(state: State, slot: int, quantity: float) -> float:
+    """What a short of `quantity` (signed) was sold for, at the position's average price; 0 for what is no short."""
+    unit = state.positions.average_price[slot] * state.instruments.multiplier[state.positions.symbol[slot]]
+    return max(-quantity, 0.0) * unit
+
+
+@inline
+def free_cash(state: State) -> float:
+    """Cash without the proceeds of shorts, and without as much again."""
+    return total_cash(state) - 2.0 * debt(state)
+
+
+@inline
+def free_change(state: State, slot: int, quantity: float, price: float) -> float:
+    """By how much a fill of this signed quantity changes what is locked: less than 0 where it locks more."""
+    held = state.positions.quantity[slot]
+    owed = debt_of(state, slot, held)
+    if quantity > 0.0:
+        return 2.0 * (owed - debt_of(state, slot, held + quantity))
+    sold = max(-(held + quantity), 0.0) - max(-held, 0.0)
+    return -2.0 * sold * price * state.instruments.multiplier[state.positions.symbol[slot]]
+
+
+@inline
+def cost(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> float:
+    """What a fill of this signed quantity takes from cash: its value and its commission."""
+    value = quantity * price * state.instruments.multiplier[state.orders.symbol[cell]]
+    return value + fill_commission(state, cell, quantity, price, is_maker)
+
+
+@inline
+def has_cash(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
+    """Whether cash stays at 0 or above after this fill."""
+    symbol = state.orders.symbol[cell]
+    cash = state.cash[state.instruments.currency[symbol]]
+    value = quantity * price * state.instruments.multiplier[symbol]
+    return cash - value - fill_commission(state, cell, quantity, price, is_maker) >= 0.0
+
+
+@inline
+def has_free_cash(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
+    """Whether free cash pays for this fill.
+
+    - A sale that only reduces a long position: always.
+    - A purchase where covering all of the short leaves free cash: it costs no more than what is free then.
+    - Any other purchase on a short: no further than to where free cash is 0, if every unit of it freed what a unit of the short locks.
+    - Else free cash is not below 0 after it.
+    """
+    slot = state.orders.slot[cell]
+    held, free = state.positions.quantity[slot], free_cash(state)
+    if quantity < 0.0 and held + quantity >= 0.0:
+        return True
+    if quantity > 0.0 and held < 0.0:
+        freed, whole = 2.0 * debt_of(state, slot, held), cost(state, cell, -held, price, is_maker)
+        if free + freed > whole:
+            return cost(state, cell, quantity, price, is_maker) <= free + freed
+        left = free - freed * quantity / held - cost(state, cell, quantity, price, is_maker)
+        frees_more = freed > cost(state, cell, -2.0 * held, price, is_maker) - whole
+        return left <= 0.0 if frees_more else left >= 0.0
+    return free + free_change(state, slot, quantity, price) - cost(state, cell, quantity, price, is_maker) >= 0.0
+
+
+@function(INT, INT, FLOAT, FLOAT, INT)
+def has_proceeds(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
+    """Whether an account that spends the proceeds of its shorts takes this fill.
+
+    - A sale brings at least what it costs.
+    - A purchase leaves cash at 0 or above.
+    - Where proceeds are locked, and for a short that is sized by funds, free cash is not below 0 after it.
+    """
+    if quantity > 0.0:
+        if not has_cash(state, cell, quantity, price, is_maker):
+            return False
+    else:
+        value = -quantity * price * state.instruments.multiplier[state.orders.symbol[cell]]
+        if value - fill_commission(state, cell, quantity, price, is_maker) < 0.0:
+            return False
+    is_locked = state.rules[ACCOUNT] == AccountKind.LOCKED_PROCEEDS
+    if is_locked or (quantity < 0.0 and state.orders.sizing[cell] == Sizing.FUNDS):
+        return has_free_cash(state, cell, quantity, price, is_maker)
+    return True
+
+
+@inline
+def without_dust(state: State, amount: float) -> float:
+    """The amount; 0 where it is below 0, or next to nothing beside cash and positions."""
+    return amount if amount > NEARLY_WHOLE * (abs(total_cash(state)) + state.money[GROSS]) else 0.0

@@ -1,0 +1,192 @@
+"""Our engine against the installed vectorbt: the validation roadmap with its parameters, and a seeded sample of random cases.
+
+Every expected number comes from vectorbt, in the same run. Without its environment (`python -m parity environments`): skipped.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from parity.book import Book, difference
+from parity.case import Case
+from parity.environment import home
+from parity.laboratory import drawn, examined
+from parity.process import Peer
+from parity.vectorbt import run
+from parity.vectorbt.cases import DEFAULTS
+
+BUILT = any(home().glob("vectorbt-*/complete"))
+pytestmark = pytest.mark.skipif(
+    not BUILT, reason="the environment of vectorbt is not built: python -m parity environments"
+)
+OPTIONS = {**DEFAULTS, "engine": "rust", "default_size": 1.0, "init_cash": 1_000_000.0}
+COSTS = {"2.1 a thousandth": {"fees": 0.001}, "2.2 a thousandth and $2": {"fees": 0.001, "fixed_fees": 2.0}}
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    with Peer("vectorbt") as process:
+        yield process
+
+
+def minutes(count: int, seed: int = 1, start: float = 40_000.0) -> list[list[float]]:
+    """Open, high, low, close, volume of a walk in minutes."""
+    draw, rows, close = random.Random(seed), [], start
+    for _ in range(count):
+        open_ = close * (1.0 + draw.gauss(0.0, 0.0002))
+        close = open_ * (1.0 + draw.gauss(0.0, 0.001))
+        swing = close * abs(draw.gauss(0.0, 0.0005))
+        rows.append([open_, max(open_, close) + swing, min(open_, close) - swing, close, 1.0])
+    return rows
+
+
+def trips(count: int, hold: int, every: int, symbols: str = "A", **more: Any) -> list[dict[str, Any]]:
+    """Entries `every` bars, each with its exit `hold` bars later."""
+    return [
+        {"bar": every * trip + 1 + (0 if name == "entries" else hold), "symbol": symbol, name: True, **more}
+        for trip in range(count)
+        for name in ("entries", "exits")
+        for symbol in symbols
+    ]
+
+
+def signals(script: list[dict[str, Any]], bars: int = 450, symbols: str = "A", **options: Any) -> Case:
+    rows = {symbol: minutes(bars, seed) for seed, symbol in enumerate(symbols)}
+    return Case("vectorbt", rows, {**OPTIONS, "method": "signals", **options}, script)
+
+
+def equal(case: Case, peer: Peer, fills: int) -> Book:
+    """The two books are equal, and vectorbt's has that many fills."""
+    theirs = peer.run(case)
+    assert theirs.error is None
+    assert len(theirs.fills) == fills
+    assert difference(run(case), theirs) is None
+    return theirs
+
+
+# --------------------------------------------------------------------------------------------------------- the roadmap
+def test_1_1_baseline_entries_and_exits(peer: Peer) -> None:
+    script = [
+        {"bar": 7 * k + 3 + (0 if name == "entries" else 1 + k % 6), "symbol": "A", name: True}
+        for k in range(20)
+        for name in ("entries", "exits")
+    ]
+    equal(signals(script), peer, 40)
+
+
+@pytest.mark.parametrize("size", [1.0, float("inf")], ids=["1.2 one unit", "1.3 all cash"])
+def test_40_round_trips(peer: Peer, size: float) -> None:
+    equal(signals(trips(40, 5, 10), default_size=size), peer, 80)
+
+
+@pytest.mark.parametrize("size", [1.0, float("inf")])
+@pytest.mark.parametrize("costs", COSTS.values(), ids=COSTS)
+def test_2_commission(peer: Peer, costs: dict[str, float], size: float) -> None:
+    book = equal(signals(trips(40, 5, 10), default_size=size, **costs), peer, 80)
+    assert all(fill.fee > 30.0 for fill in book.fills)
+
+
+def test_2_3_fees_by_asset(peer: Peer) -> None:
+    case = signals(trips(40, 5, 10, "AB"), symbols="AB", fees=[0.001, 0.002], cash_sharing=True)
+    book = equal(case, peer, 160)
+    assert len({round(fill.fee / fill.price, 9) for fill in book.fills}) == 2
+
+
+def test_3_1_ten_dollars_of_slippage(peer: Peer) -> None:
+    """vectorbt knows fractions only: 10 ÷ the close of every bar, which is an argument by row."""
+    case = signals(trips(40, 5, 10))
+    by_row = [[10.0 / row[3]] for row in case.bars["A"]]
+    theirs = peer.run(case.with_(options={**case.options, "slippage": by_row}))
+    mine = run(case.with_(options={**case.options, "slippage_model": {"kind": "fixed", "amount": 10.0}}))
+    assert theirs.error is None
+    assert len(theirs.fills) == 80
+    assert difference(mine, theirs) is None
+
+
+def test_3_2_slippage_of_five_basis_points(peer: Peer) -> None:
+    equal(signals(trips(40, 5, 10), slippage=0.0005), peer, 80)
+
+
+@pytest.mark.parametrize("size", [1.0, float("inf")])
+def test_3_3_slippage_and_commission(peer: Peer, size: float) -> None:
+    equal(signals(trips(40, 5, 10), slippage=0.0005, fees=0.001, fixed_fees=2.0, default_size=size), peer, 80)
+
+
+def test_4_2_stops_of_five_percent(peer: Peer) -> None:
+    rows = [[price / 10.0 for price in row] for row in minutes(450)]
+    draw = random.Random(4)
+    drops = [row if draw.random() < 0.95 else [row[0], row[1], row[2] * 0.93, row[3] * 0.96, 1.0] for row in rows]
+    case = replace(signals(trips(40, 5, 10), sl_stop=0.05, fees=0.001), bars={"A": drops})
+    book = equal(case, peer, 80)
+    at_close = {(fill.bar, fill.price) for fill in book.fills} & {(n, row[3]) for n, row in enumerate(drops)}
+    assert len(book.fills) - len(at_close) >= 5  # stops that were hit
+
+
+def test_5_1_three_assets(peer: Peer) -> None:
+    equal(signals(trips(40, 5, 10, "ABC"), symbols="ABC", cash_sharing=True, fees=0.001), peer, 240)
+
+
+def test_5_2_a_tenth_of_equity(peer: Peer) -> None:
+    script = [
+        {"bar": one["bar"], "symbol": one["symbol"], "size": 0.1 if "entries" in one else 0.0}
+        for one in trips(40, 5, 10, "ABC")
+    ]
+    options = {
+        "method": "orders",
+        "size_type": "targetpercent",
+        "cash_sharing": True,
+        "fees": 0.001,
+        "call_seq": "auto",
+    }
+    equal(signals(script, symbols="ABC", **options), peer, 240)
+
+
+def test_6_1_a_thousand_trades_of_two_bars(peer: Peer) -> None:
+    equal(signals(trips(1000, 2, 4), bars=4100, fees=0.0005), peer, 2000)
+
+
+def test_6_2_gaps(peer: Peer) -> None:
+    draw = random.Random(6)
+    gapped = []
+    level = 1.0
+    for row in minutes(450):
+        level *= 1.0 if draw.random() < 0.9 else draw.choice((0.92, 1.08))
+        gapped.append([level * price for price in row[:4]] + [1.0])
+    case = replace(signals(trips(40, 5, 10), sl_stop=0.05, tp_stop=0.05, slippage=0.0005), bars={"A": gapped})
+    equal(case, peer, 80)
+
+
+# ------------------------------------------------------------------------------------------------------- random cases
+def test_a_sample_of_random_cases() -> None:
+    rust = (case.with_(options={**case.options, "engine": "rust"}) for case in drawn("vectorbt", 1, 150))
+    exact = (case for case in rust if case.options["size_granularity"] != 0.1)
+    verdict = examined("vectorbt", exact)
+    assert verdict.mismatches == []
+    assert verdict.fills > 1000
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_cases() -> None:
+    verdict = examined("vectorbt", drawn("vectorbt", 1, 10_000))
+    assert verdict.mismatches == []
+
+
+ALTERED = {
+    "one cent": lambda fill: replace(fill, price=fill.price + 0.01),
+    "one bar": lambda fill: replace(fill, bar=fill.bar + 1),
+    "one side": lambda fill: replace(fill, quantity=-fill.quantity),
+    "one missing fill": None,
+}
+
+
+@pytest.mark.parametrize("alter", ALTERED.values(), ids=ALTERED)
+def test_the_laboratory_notices(peer: Peer, alter: Any) -> None:
+    case = signals(trips(10, 5, 10), bars=120)
+    mine = run(case)
+    changed = [*mine.fills[:7], *([] if alter is None else [alter(mine.fills[7])]), *mine.fills[8:]]
+    assert difference(replace(mine, fills=changed), peer.run(case)) is not None
