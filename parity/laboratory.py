@@ -41,6 +41,10 @@ class Subject(Protocol):
         """What our engine makes of a case."""
         ...
 
+    def nudged(self, case: Case) -> Iterable[Case]:
+        """The case with one quotient of ours, before its floor, moved by at most 4 ulp; empty where nothing is floored."""
+        ...
+
     def rules(self, case: Case) -> dict[str, str]:
         """What our engine is told for a case that is not its default."""
         ...
@@ -52,6 +56,7 @@ class Verdict:
 
     cases: int = 0
     fills: int = 0
+    floors: int = 0  # cases that are equal when one quotient is nudged by at most 4 ulp before its floor
     exceptions: Counter[str] = field(default_factory=Counter)
     mismatches: list[str] = field(default_factory=list)
 
@@ -63,7 +68,8 @@ class Verdict:
     def line(self) -> str:
         """One line of the laboratory's table."""
         exceptions = sum(self.exceptions.values())
-        return f"{self.cases} cases, {self.fills} fills, {len(self.mismatches)} mismatches, {exceptions} exceptions"
+        counted = f"{self.cases} cases, {self.fills} fills, {len(self.mismatches)} mismatches"
+        return f"{counted}, {exceptions} exceptions, {self.floors} at a floor"
 
 
 def subject_of(peer: str) -> Subject:
@@ -89,6 +95,7 @@ def examined(
     """The verdict on the cases; it stops after `most` mismatches. `ours`: another engine in place of ours, for tests of the laboratory."""
     subject, verdict = subject_of(peer), Verdict()
     run = ours or subject.run
+    nudged = getattr(subject, "nudged", lambda _: ())  # a peer that floors nothing has none
     with Peer(peer) as process:
 
         def differs(case: Case) -> bool:
@@ -102,6 +109,9 @@ def examined(
                 known = next((one.name for one in subject.EXCEPTIONS if one.applies(case)), None)
                 if known:
                     verdict.exceptions[known] += 1
+                    continue
+                if any(difference(run(other), theirs) is None for other in nudged(case)):
+                    verdict.floors += 1
                     continue
                 small = shrunk(case, differs, subject.DEFAULTS)
                 mine, theirs = run(small), process.run(small)

@@ -1,6 +1,8 @@
 """backtesting.py as a subject of the laboratory. Imported in both environments, so it names nothing that only one of them has."""
 
+import math
 import random
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from parity.backtesting_py.cases import CHOICES, DEFAULTS
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 EXCEPTIONS = ()
 
-__all__ = ["CHOICES", "DEFAULTS", "EXCEPTIONS", "draw", "rules", "run"]
+__all__ = ["CHOICES", "DEFAULTS", "EXCEPTIONS", "draw", "nudged", "rules", "run"]
 
 
 def draw(random: random.Random) -> Case:
@@ -25,6 +27,17 @@ def run(case: Case) -> "Book":
     from parity.backtesting_py.ours import run_case  # not in the peer's environment
 
     return run_case(case)
+
+
+def nudged(case: Case) -> Iterator[Case]:
+    """The case with the fraction of one relative order moved by up to 4 ulp, which moves its quotient as far."""
+    for i, request in enumerate(case.script):
+        if request["do"] == "order" and request["size"] < 1.0:
+            for towards in (0.0, 2.0):
+                size = request["size"]
+                for _ in range(4):
+                    size = math.nextafter(size, towards)
+                    yield case.with_(script=[*case.script[:i], {**request, "size": size}, *case.script[i + 1 :]])
 
 
 def rules(case: Case) -> dict[str, str]:

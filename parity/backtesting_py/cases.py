@@ -39,7 +39,8 @@ def draw(draw: random.Random) -> Case:
     """A random case: up to 40 bars of one asset and up to 25 requests."""
     options = {key: draw.choice(values) for key, values in CHOICES.items()}
     rows = bars(draw, draw.randint(4, 40))
-    options["cash"] *= max(rows[0][3] / 100.0, 1e-6) if draw.random() < 0.8 else 1.0
+    if draw.random() < 0.8:
+        options["cash"] *= max(rows[0][3] / 100.0, 1e-6) * draw.uniform(0.8, 1.2)
     script: list[dict[str, Any]] = []
     count = draw.randint(1, 25)
     for number, bar in enumerate(sorted(draw.randint(1, len(rows) - 1) for _ in range(count))):
