@@ -11,7 +11,7 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.enums import PostOnly, PriceSource, TouchRule, VolumeBasis
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.feed import StreamRules, load_bars, load_finer
-from ml4t.backtest.lower import lower
+from ml4t.backtest.lower import Rows, lower
 from ml4t.backtest.lower.condition import allowance_volume
 
 MINUTE = 60 * 10**9
@@ -32,7 +32,7 @@ def load(*given, **more):
 
 def lowered(bars, finer=None, **settings):
     return lower(
-        BacktestConfig.load({}, **{key.replace("__", "."): v for key, v in settings.items()}), bars, finer=finer
+        BacktestConfig.load({}, **{key.replace("__", "."): v for key, v in settings.items()}), Rows(bars, finer=finer)
     )
 
 
@@ -181,14 +181,14 @@ def test_defaults_limit_and_delay_nothing():
 )
 def test_options_become_rules(settings, rules):
     bars = load([0], bid=[104.0], ask=[106.0], open_bid=[99.0], open_ask=[101.0])
-    state = lower(BacktestConfig.load({}, **settings), bars)
+    state = lower(BacktestConfig.load({}, **settings), Rows(bars))
     assert {rule: state.rules[rule] for rule in rules} == rules
 
 
 def test_parameters_of_the_fill_rules():
     def share(**settings):
         return lower(
-            BacktestConfig.load({}, **{f"fills.{k}": v for k, v in settings.items()}), load([0])
+            BacktestConfig.load({}, **{f"fills.{k}": v for k, v in settings.items()}), Rows(load([0]))
         ).share.tolist()
 
     assert share(participation={"share": 0.25}) == [0.25, 0.0, 0.0]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ml4t.backtest.columns import Orders, Signals, TargetWeights
     from ml4t.backtest.config import BacktestConfig
+    from ml4t.backtest.dataset import Dataset
     from ml4t.backtest.engine import Engine, run
     from ml4t.backtest.enums import OrderState, OrderType, Origin, Reason, Side, TimeInForce
     from ml4t.backtest.errors import (
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
         ModelError,
         OrderError,
         StrategyError,
+        SweepError,
+        SweepInterrupted,
         UnknownFieldError,
         UnknownSymbolError,
     )
     from ml4t.backtest.exits import Exits
     from ml4t.backtest.order import Order
+    from ml4t.backtest.parameter_sweep import sweep
     from ml4t.backtest.price import Atr, Offset, Price, Trail
     from ml4t.backtest.result import Result
     from ml4t.backtest.strategy import Fill, OrderEvent, Signal, Strategy, compiled
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "columns": ("Orders", "Signals", "TargetWeights"),
     "config": ("BacktestConfig",),
+    "dataset": ("Dataset",),
     "engine": ("Engine", "run"),
     "enums": ("OrderState", "OrderType", "Origin", "Reason", "Side", "TimeInForce"),
     "errors": (
@@ -43,11 +48,14 @@ _HOMES = {
         "ModelError",
         "OrderError",
         "StrategyError",
+        "SweepError",
+        "SweepInterrupted",
         "UnknownFieldError",
         "UnknownSymbolError",
     ),
     "exits": ("Exits",),
     "order": ("Order",),
+    "parameter_sweep": ("sweep",),
     "price": ("Atr", "Offset", "Price", "Trail"),
     "result": ("Result",),
     "strategy": ("Fill", "OrderEvent", "Signal", "Strategy", "compiled"),
@@ -63,6 +71,7 @@ __all__ = [
     "CompilationError",
     "ConfigError",
     "DataError",
+    "Dataset",
     "Engine",
     "Exits",
     "Fill",
@@ -84,6 +93,8 @@ __all__ = [
     "Signals",
     "Strategy",
     "StrategyError",
+    "SweepError",
+    "SweepInterrupted",
     "TargetWeights",
     "TimeInForce",
     "Trail",
@@ -92,6 +103,7 @@ __all__ = [
     "compiled",
     "interpreted",
     "run",
+    "sweep",
 ]
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,23 +12,15 @@ from ml4t.backtest._jit import IS_COMPILED, Handle
 from ml4t.backtest.allocation import grow
 from ml4t.backtest.broker import Broker
 from ml4t.backtest.clock import Clock
-from ml4t.backtest.config import BacktestConfig, StreamConfig
-from ml4t.backtest.enums import OrderState, Reason, Side, TimestampLabel
-from ml4t.backtest.errors import BacktestError, ConfigError, StrategyError
-from ml4t.backtest.feed import (
-    FinerStream,
-    Input,
-    Stream,
-    StreamRules,
-    duration_ns,
-    load_bars,
-    load_finer,
-    load_information,
-)
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.dataset import Dataset, Source
+from ml4t.backtest.enums import OrderState, Reason, Side
+from ml4t.backtest.errors import BacktestError, StrategyError
+from ml4t.backtest.feed import Input
 from ml4t.backtest.kernel.clock import DECISION_TIMER
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.step import DONE
-from ml4t.backtest.lower import lower, order_room
+from ml4t.backtest.lower import lower, lower_again, order_room, terms_of
 from ml4t.backtest.market_data import MarketData
 from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
@@ -45,6 +36,7 @@ from ml4t.backtest.tables import (
     NEXT,
     NONE,
     NOW,
+    OWN_HISTORY,
     TIMER_ROOM,
     TIMERS,
     WAKE_ON_BAR,
@@ -53,8 +45,9 @@ from ml4t.backtest.tables import (
 )
 from ml4t.backtest.user_model import Model, Models
 
-Source: TypeAlias = Any
-"""A Polars, pandas or Arrow frame, a LazyFrame, or the path of a Parquet or CSV file."""
+if TYPE_CHECKING:
+    from ml4t.backtest.compilation.strategy import Program
+
 Progress: TypeAlias = Callable[[float], None]
 
 DECISIONS_PER_REPORT = 512
@@ -62,7 +55,7 @@ DECISIONS_PER_REPORT = 512
 
 def run(
     strategy: Strategy,
-    data: Source = None,
+    data: Source | Dataset = None,
     config: BacktestConfig | Mapping[str, Any] | str | Path | None = None,
     *,
     profile: str | None = None,
@@ -83,11 +76,12 @@ def run(
     """The result of a strategy on data.
 
     `data` are bars: a frame or file with timestamp, symbol, open, high, low, close, volume and any further columns; None: the file that
-    the config names. `symbol` names the only symbol of data that has no symbol column. `signals` and `streams` only inform. `finer` are
-    finer bars of some symbols for some period: the path of prices inside the bars there, which the strategy never sees. `models` are
-    functions of your own in place of slippage, commission or fill_price (docs/semantics/costs.md). `profile` names another engine whose
-    rules are laid under all other settings (docs/parity/README.md). `compiled` says whether the strategy's hooks are compiled into the loop
-    (docs/compiled.md; None: as its class says); `check_compiled` runs it both ways and compares. Keyword arguments win over `config`.
+    the config names; or a `Dataset`, read once for many runs. `symbol` names the only symbol of data that has no symbol column. `signals`
+    and `streams` only inform. `finer` are finer bars of some symbols for some period: the path of prices inside the bars there, which the
+    strategy never sees. `models` are functions of your own in place of slippage, commission or fill_price (docs/semantics/costs.md).
+    `profile` names another engine whose rules are laid under all other settings (docs/parity/README.md). `compiled` says whether the
+    strategy's hooks are compiled into the loop (docs/compiled.md; None: as its class says); `check_compiled` runs it both ways and
+    compares. Keyword arguments win over `config`.
 
     Raises:
         DataError, ConfigError: before the run starts.
@@ -136,7 +130,7 @@ class Engine:
     def __init__(
         self,
         strategy: Strategy,
-        data: Source = None,
+        data: Source | Dataset = None,
         config: BacktestConfig | None = None,
         *,
         signals: Source = None,
@@ -144,7 +138,14 @@ class Engine:
         finer: Source = None,
         models: Mapping[str, Model] | None = None,
         compiled: bool | None = None,
+        history: int = OWN_HISTORY,
+        before: "Engine | None" = None,
     ) -> None:
+        """An engine that is ready to run.
+
+        `history` says which of the histories in `tables` the strategy sees. `before` is an engine of the same dataset and models whose run
+        is over and whose result nobody reads any more: its tables serve again, and so does its compiled loop.
+        """
         if not isinstance(strategy, Strategy):
             what = (
                 f"the class {strategy.__name__}; pass an instance, {strategy.__name__}()"
@@ -155,17 +156,31 @@ class Engine:
         self.config = config or BacktestConfig()
         self.strategy = strategy
         self.compiled = IS_COMPILED and (strategy.is_compiled if compiled is None else compiled)
-        self.bars, self.streams, signal_place = _load(self.config, data, signals, streams or {}, strategy)
-        self.finer = _finer(self.config, finer, self.bars)
-        state = lower(self.config, self.bars, self.streams, signals=signal_place, finer=self.finer)
-        self._models = Models(models, self.config)
-        self._models.install(state.rules)
-        state.rules[WARMUP] = self.config.run.warmup
-        state.rules[WAKE_ON_BAR] = any(_overrides(strategy, hook) for hook in ("on_bar", "on_fill", "on_order"))
-        self._handle = Handle(state)
+        self.dataset = Dataset.of(data, self.config, signals=signals, streams=streams, finer=finer)
+        self.rows = self.dataset.rows(strategy)
+        self.bars, *self.streams = self.rows.given
+        self._models: Models = (
+            before._models if before and before.config is self.config else Models(models, self.config)
+        )
+        self._handle = self._lowered(history, before)
+        self._models.install(self.state.rules)
+        self.state.rules[WARMUP] = self.config.run.warmup
+        self.state.rules[WAKE_ON_BAR] = any(_overrides(strategy, hook) for hook in ("on_bar", "on_fill", "on_order"))
         self._notes = Notes()
-        self._broker = Broker(self._handle, self.bars.symbols, self.bars.description.timezone, strategy)
+        self._broker: Broker = Broker(self._handle, self.bars.symbols, self.bars.description.timezone, strategy)
         self._clock = Clock(self._handle, self.bars.description.timezone)
+        self._program: Program | None = before._program if before else None
+        self._failure: str | None = None
+
+    def _lowered(self, history: int, before: "Engine | None") -> Handle:
+        """The state before the first instant."""
+        if before is None or before.rows is not self.rows:
+            return Handle(lower(self.config, self.rows, history=history))
+        handle = before._handle
+        if before.config is not self.config:
+            handle.replace(handle.state._replace(**terms_of(self.config, self.rows)))
+        lower_again(handle.state, self.config, self.rows)
+        return handle
 
     @property
     def state(self) -> State:
@@ -176,13 +191,23 @@ class Engine:
     @property
     def inputs(self) -> tuple[Input, ...]:
         """What was read: the bars, the streams, and the finer bars where there are any."""
-        finer = [self.finer.description] if self.finer else []
-        return (self.bars.description, *(stream.description for stream in self.streams), *finer)
+        bars, *finer = self.dataset.inputs
+        return (bars, *(stream.description for stream in self.streams), *finer)
 
     def run(self, progress: bool | Progress = False) -> Result:
         """Every decision is made and the result is there. Once for each engine."""
         if self._notes.has_begun:
             raise StrategyError("This engine has run. Build another one; the result of the first stays what it is.")
+        source = describe(self.strategy)
+        try:
+            self.execute(progress)
+        except BacktestError as error:
+            error.result = self._result(source, self._failure)
+            raise
+        return self._result(source, None)
+
+    def execute(self, progress: bool | Progress = False) -> None:
+        """Every decision is made: `run` without a result."""
         strategy = self.strategy
         strategy.data = MarketData(self._handle, self.bars, self.streams)
         strategy.broker = self._broker
@@ -190,10 +215,9 @@ class Engine:
         strategy.clock = self._clock
         strategy.random = np.random.default_rng(self.config.run.seed)
         strategy._notes = self._notes
-        source = describe(strategy)
         try:
             self._start()
-            with _reporting(progress) as report:
+            with reporting(progress) as report:
                 if self.compiled:
                     self._drive_compiled()
                 else:
@@ -203,18 +227,13 @@ class Engine:
             error: Exception = raised
             if isinstance(raised, AttributeError) and raised.obj is strategy.data and raised.name:
                 error = strategy.data.unknown(raised.name)
-            where = f"{type(strategy).__name__} at {self._clock.now.isoformat()} ({self._ended()})"
-            partial = self._result(source, f"{type(error).__name__}: {error} in {where}")
+            self._failure = f"{type(error).__name__}: {error} in {self._where()}"
             if isinstance(error, BacktestError):
-                error.add_note(f"in {where}")
-                error.result = partial
+                error.add_note(f"in {self._where()}")
                 if error is raised:
                     raise
                 raise error from raised
-            failure = StrategyError(f"{where} raised {type(error).__name__}: {error}")
-            failure.result = partial
-            raise failure from raised
-        return self._result(source, None)
+            raise StrategyError(f"{self._where()} raised {type(error).__name__}: {error}") from raised
 
     # ------------------------------------------------------------------------------------------------------- the start
     def _start(self) -> None:
@@ -247,14 +266,14 @@ class Engine:
             grow(self._handle)  # GROW: nothing was consumed
 
     def _drive_compiled(self) -> None:
-        from ml4t.backtest.compilation.strategy import CompiledStrategy  # the compiler is loaded where it is asked for
+        from ml4t.backtest.compilation.strategy import Program  # the compiler is loaded where it is asked for
 
-        streams = (self.bars, *self.streams)
-        strategy = CompiledStrategy(self.strategy, self._handle, streams, self._broker, self._notes)
-        symbols, listened = len(self.bars.symbols), [s for n, s in enumerate(streams) if self.state.streams.wakes[n]]
-        signals = max((int(np.unique(s.end, return_counts=True)[1].max()) for s in listened if len(s.end)), default=0)
-        room = max(order_room(self.config, symbols), self.strategy._most_orders(symbols, signals))
-        strategy.drive(room, self._models.watched)
+        if self._program is None or self._program.cls is not type(self.strategy):
+            self._program = Program(type(self.strategy))
+        strategy = self._program.bound(self.strategy, self._handle, self.rows.given, self._broker, self._notes)
+        symbols = len(self.bars.symbols)
+        most = self.strategy._most_orders(symbols, self.rows.most_signals)
+        strategy.drive(max(order_room(self.config, symbols), most), self._models.watched)
 
     def _decides_on_bars_only(self) -> bool:
         return not (
@@ -337,6 +356,10 @@ class Engine:
         return last
 
     # --------------------------------------------------------------------------------------------------------- the end
+    def _where(self) -> str:
+        """Which strategy, and when, for an error message."""
+        return f"{type(self.strategy).__name__} at {self._clock.now.isoformat()} ({self._ended()})"
+
     def _ended(self) -> str:
         """Which bars had just ended, for an error message."""
         rows = np.flatnonzero(self.state.bars.end == self.state.clock[NOW])
@@ -349,7 +372,7 @@ class Engine:
             source,
             self.inputs,
             self._handle,
-            self.bars,
+            self.rows,
             self._broker.register,
             self._notes,
             error,
@@ -362,8 +385,8 @@ def _overrides(strategy: Strategy, hook: str) -> bool:
 
 
 @contextmanager
-def _reporting(progress: bool | Progress) -> Iterator[Progress | None]:
-    """Whom to tell how far the run is: nobody, the caller's function, or a bar on stderr."""
+def reporting(progress: bool | Progress, name: str = "backtest") -> Iterator[Progress | None]:
+    """Whom to tell how far the work is: nobody, the caller's function, or a bar on stderr."""
     if callable(progress):
         yield progress
     elif not progress:
@@ -373,72 +396,5 @@ def _reporting(progress: bool | Progress) -> Iterator[Progress | None]:
         from rich.progress import Progress as Bars
 
         with Bars(console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task("backtest", total=1.0)
+            task = bars.add_task(name, total=1.0)
             yield lambda done: bars.update(task, completed=done)
-
-
-def _load(
-    config: BacktestConfig, data: Source, signals: Source, streams: Mapping[str, Source], strategy: Strategy
-) -> tuple[Stream, tuple[Stream, ...], int | None]:
-    """The bars, the information streams, and the place of the signals among them."""
-    rules = StreamRules.of(config)
-    source = data if data is not None else config.data.bars
-    if source is None:
-        raise ConfigError("No bars: pass data to run(), or name a file in data.bars.")
-    bars = load_bars(source, rules)
-    given: dict[str, tuple[Source, Any]] = {}
-    if signals is not None or config.data.signals is not None:
-        given["signals"] = (signals if signals is not None else config.data.signals.path, config.data.signals)  # type: ignore[union-attr]
-    for name, setting in config.data.streams.items():
-        given[name] = (setting.path, setting)
-    for name, frame in streams.items():
-        if name in ("bars", "finer"):
-            raise ConfigError(f"streams: a stream cannot be called {name!r}. Give it another name.")
-        given[name] = (frame, config.data.streams.get(name))
-    brought = strategy.inputs(bars)
-    for name, frame in brought.items():
-        if (frame is None) != (name in given):
-            wrong = "needs" if frame is None else "brings its own"
-            raise ConfigError(
-                f"{type(strategy).__name__} {wrong} stream {name!r}: {_ways(name, missing=frame is None)}"
-            )
-        if frame is not None:
-            given[name] = (frame, config.data.streams.get(name))
-    loaded = []
-    for name, (frame, setting) in given.items():
-        is_silent = setting is None or (setting.label == TimestampLabel.AUTO and setting.frequency is None)
-        like = bars if name in brought and is_silent else None
-        repeats = name in strategy._repeating
-        own = _labelled(rules, setting)
-        loaded.append(load_information(frame, own, name=name, symbols=bars.symbols, like=like, repeats=repeats))
-    labelled = [s.name for s in (bars, *loaded) if s.label == TimestampLabel.SESSION]
-    fine = [s.name for s in (bars, *loaded) if s.is_subdaily]
-    if labelled and fine and config.data.session is None and config.data.calendar is None:
-        raise ConfigError(
-            f"{labelled[0]} is labelled by session dates while {fine[0]} is finer than a day: when do the sessions open and close? "
-            "Set data.session = {open, close, timezone} or data.calendar, or give the columns bar_start and bar_end."
-        )
-    return bars, tuple(loaded), list(given).index("signals") if "signals" in given else None
-
-
-def _ways(name: str, *, missing: bool) -> str:
-    given = "signals=..." if name == "signals" else f"streams={{{name!r}: ...}}"
-    return f"pass {given} to run()." if missing else f"do not pass {given} to run(), or give it another name."
-
-
-def _finer(config: BacktestConfig, given: Source, bars: Stream) -> FinerStream | None:
-    """The finer bars inside the bars, if there are any."""
-    setting = config.data.finer
-    if given is None and setting is None:
-        return None
-    source = given if given is not None else setting.path  # type: ignore[union-attr]
-    return load_finer(source, _labelled(StreamRules.of(config), setting), bars)
-
-
-def _labelled(rules: StreamRules, setting: StreamConfig | None) -> StreamRules:
-    """The rules of the run with the label and frequency of a stream's own."""
-    return replace(
-        rules,
-        label=setting.label if setting else TimestampLabel.AUTO,
-        frequency_ns=duration_ns(setting.frequency) if setting and setting.frequency else None,
-    )

@@ -226,6 +226,7 @@ class Mistake(IntEnum):
     ONLY_CLOSES = 15
     NO_ORDER = 16
     TOO_MANY_RECORDS = 17
+    INTERRUPTED = 18  # by whoever started the run, from another thread
 
 
 class MarketFill(IntEnum):

@@ -48,6 +48,27 @@ class StrategyError(BacktestError):
     """
 
 
+class SweepError(BacktestError, ValueError):
+    """A sweep cannot start: no combinations, too many, or one that is none.
+
+    >>> from ml4t.backtest import Strategy, sweep
+    >>> from ml4t.backtest.datasets import us_indices
+    >>> sweep(Strategy, us_indices(), {})
+    Traceback (most recent call last):
+    ml4t.backtest.errors.SweepError: No combination: the space is empty.
+    """
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """The user has stopped a sweep. `result`: the frame of the combinations that were done.
+
+    >>> issubclass(SweepInterrupted, KeyboardInterrupt)
+    True
+    """
+
+    result: Any = None
+
+
 class OrderError(BacktestError, ValueError):
     """A request to the broker makes no sense: quantity ≤ 0, price ≤ 0, contradicting arguments.
 

@@ -12,16 +12,16 @@ from ml4t.backtest._jit import Handle
 from ml4t.backtest.enums import Basis, JournalCause, OrderState, OrderType, Origin, Reason, Segment, Sizing, TimeInForce
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.kernel.entry import entry_point
+from ml4t.backtest.lower import Rows
 from ml4t.backtest.register import Register
+from ml4t.backtest.round_trip import RoundTrips, round_trips, slippage
 from ml4t.backtest.tables import (
     CLOSED,
     EVENTS,
     FILLS,
     JOURNAL,
     NEVER,
-    NONE,
     POINTS,
-    TRADES,
     UNSET,
     State,
 )
@@ -58,7 +58,6 @@ def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.Data
     n = int(state.clock[FILLS])
     f, symbol = state.fills, state.fills.symbol[:n]
     quantity = f.quantity[:n]
-    slippage = np.abs(f.price[:n] - f.reference[:n]) * np.abs(quantity) * state.instruments.multiplier[symbol]
     by_id = _of_orders(orders, f.order[:n])
     return pl.DataFrame(
         [
@@ -71,7 +70,7 @@ def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.Data
             pl.Series("price", f.price[:n], pl.Float64),
             pl.Series("reference_price", f.reference[:n], pl.Float64),
             pl.Series("commission", f.commission[:n], pl.Float64),
-            pl.Series("slippage", slippage, pl.Float64),
+            pl.Series("slippage", slippage(state), pl.Float64),
             choices("segment", f.segment[:n], Segment),
             pl.Series("position_after", state.aftermath.position[:n], pl.Float64),
             pl.Series("cash_after", state.aftermath.cash[:n], pl.Float64),
@@ -184,17 +183,15 @@ def journal(state: State, symbols: Sequence[str], currency: str) -> pl.DataFrame
     )
 
 
-def equity(state: State, bars: Stream, initial: float) -> pl.DataFrame:
+def equity(state: State, rows: Rows, initial: float) -> pl.DataFrame:
     """One row an instant at which an execution bar ended. Drawdown: equity ÷ its running peak (the initial cash included) − 1."""
     n, c = int(state.clock[POINTS]), state.curve
-    ends = np.flatnonzero(np.diff(state.timeline.end_first))[:n]
-    last = state.timeline.end_first[ends + 1] - 1
     value = c.cash[:n] + c.net[:n]
     peak = np.maximum(np.maximum.accumulate(value), initial) if n else value
     return pl.DataFrame(
         [
-            times(state.timeline.time[ends]),
-            pl.Series("session", bars.session[last], pl.Int32).cast(pl.Date),
+            times(rows.point_time[:n]),
+            pl.Series("session", rows.point_session[:n], pl.Int32).cast(pl.Date),
             pl.Series("cash", c.cash[:n], pl.Float64),
             pl.Series("equity", value, pl.Float64),
             pl.Series("net_exposure", c.net[:n], pl.Float64),
@@ -224,19 +221,6 @@ def positions(state: State, symbols: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _open_lots(state: State) -> tuple[list[int], list[int], list[float]]:
-    """Slot, opening fill and quantity of every open lot."""
-    slots, opening, quantities = [], [], []
-    for slot in np.flatnonzero(state.positions.quantity).tolist():
-        lot = int(state.positions.oldest_lot[slot])
-        while lot != NONE:
-            slots.append(slot)
-            opening.append(int(state.lots.fill[lot]))
-            quantities.append(float(state.lots.quantity[lot]))
-            lot = int(state.lots.next[lot])
-    return slots, opening, quantities
-
-
 def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     """One row a (lot, closing fill) pair, then the open lots, valued at the mark.
 
@@ -245,89 +229,51 @@ def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     only where the entry was at its open.
     """
     state: State = handle.state
-    n, t, f = int(state.clock[TRADES]), state.trades, state.fills
-    slots, opening, left = _open_lots(state)
-    slot = np.concatenate((t.slot[:n], np.array(slots, np.int64)))
-    entry = np.concatenate((t.entry_fill[:n], np.array(opening, np.int64)))
-    quantity = np.concatenate((t.quantity[:n], left))
-    is_open = np.arange(len(slot)) >= n
-    exit_ = np.concatenate(
-        (t.exit_fill[:n], np.array(opening, np.int64))
-    )  # an open lot has none: its entry stands in, and is masked
-    symbol = state.positions.symbol[slot]
-    side = np.sign(f.quantity[entry])
-    multiplier = state.instruments.multiplier[symbol]
-    entry_price, exit_price = f.price[entry], np.where(is_open, state.market.mark[symbol], f.price[exit_])
-    share_in = quantity / np.abs(f.quantity[entry])
-    share_out = np.where(is_open, 0.0, quantity / np.abs(f.quantity[exit_]))
-    commission = f.commission[entry] * share_in + f.commission[exit_] * share_out
-    filled = int(state.clock[FILLS])
-    slipped = np.abs(f.price[:filled] - f.reference[:filled]) * np.abs(f.quantity[:filled])
-    slippage = (slipped[entry] * share_in + slipped[exit_] * share_out) * multiplier
-    gross = quantity * (exit_price - entry_price) * side * multiplier
-    value = quantity * np.abs(entry_price) * multiplier
-    held, best, worst = _excursions(handle, bars, symbol, entry, exit_, is_open, entry_price, exit_price, side)
-    exits = _of_orders(orders, f.order[exit_])
-    is_open_ = pl.Series("is_open", is_open, pl.Boolean)
+    f, t = state.fills, round_trips(state)
+    best, worst = _excursions(handle, t)
+    exits = _of_orders(orders, f.order[t.exit])
+    is_open = pl.Series("is_open", t.is_open, pl.Boolean)
 
     def closed(series: pl.Series) -> pl.Series:
-        return series.set(is_open_, None) if len(series) else series
+        return series.set(is_open, None) if len(series) else series
 
     with np.errstate(divide="ignore", invalid="ignore"):
-        returns = (gross - commission) / value
+        returns = t.pnl / t.value
     return pl.DataFrame(
         [
-            pl.Series("trade_id", np.arange(1, len(slot) + 1), pl.Int64),
-            named("symbol", symbol, bars.symbols),
-            named("direction", (side > 0).astype(np.int64), ["short", "long"]),
-            pl.Series("quantity", quantity, pl.Float64),
-            pl.Series("entry_order_id", f.order[entry], pl.Int64),
-            closed(pl.Series("exit_order_id", f.order[exit_], pl.Int64)),
-            times(f.time[entry], "entry_time"),
-            times(np.where(is_open, UNSET, f.time[exit_]), "exit_time"),
-            pl.Series("entry_price", entry_price, pl.Float64),
-            closed(pl.Series("exit_price", exit_price, pl.Float64)),
-            pl.Series("gross_pnl", gross, pl.Float64),
-            pl.Series("commission", commission, pl.Float64),
-            pl.Series("slippage", slippage, pl.Float64),
-            pl.Series("pnl", gross - commission, pl.Float64),
+            pl.Series("trade_id", np.arange(1, len(t.slot) + 1), pl.Int64),
+            named("symbol", t.symbol, bars.symbols),
+            named("direction", (t.side > 0).astype(np.int64), ["short", "long"]),
+            pl.Series("quantity", t.quantity, pl.Float64),
+            pl.Series("entry_order_id", f.order[t.entry], pl.Int64),
+            closed(pl.Series("exit_order_id", f.order[t.exit], pl.Int64)),
+            times(f.time[t.entry], "entry_time"),
+            times(np.where(t.is_open, UNSET, f.time[t.exit]), "exit_time"),
+            pl.Series("entry_price", t.entry_price, pl.Float64),
+            closed(pl.Series("exit_price", t.exit_price, pl.Float64)),
+            pl.Series("gross_pnl", t.gross, pl.Float64),
+            pl.Series("commission", t.commission, pl.Float64),
+            pl.Series("slippage", t.slippage, pl.Float64),
+            pl.Series("pnl", t.pnl, pl.Float64),
             optional("return", returns),
-            pl.Series("bars_held", held, pl.Int64),
-            pl.Series("mfe", np.maximum((best - entry_price) * side, 0.0), pl.Float64),
-            pl.Series("mae", np.minimum((worst - entry_price) * side, 0.0), pl.Float64),
+            pl.Series("bars_held", t.bars_held, pl.Int64),
+            pl.Series("mfe", np.maximum((best - t.entry_price) * t.side, 0.0), pl.Float64),
+            pl.Series("mae", np.minimum((worst - t.entry_price) * t.side, 0.0), pl.Float64),
             closed(exits["origin"].alias("exit_reason")),
             closed(exits["type"].alias("exit_type")),
-            is_open_,
+            is_open,
         ]
     )
 
 
-def _excursions(
-    handle: Handle,
-    bars: Stream,
-    symbol: Numbers,
-    entry: Numbers,
-    exit_: Numbers,
-    is_open: Numbers,
-    entry_price: Numbers,
-    exit_price: Numbers,
-    side: Numbers,
-) -> tuple[Numbers, Numbers, Numbers]:
-    """Bars held, and the best and worst price of each trade."""
+def _excursions(handle: Handle, t: RoundTrips) -> tuple[Numbers, Numbers]:
+    """The best and the worst price of each trade."""
     state: State = handle.state
-    best, worst = np.zeros(len(entry)), np.zeros(len(entry))
-    if not len(entry):
-        return np.zeros(0, np.int64), best, worst
-    f = state.fills
-    first, last = f.row[entry], f.row[exit_]
-    if bars.by_symbol is not None:
-        place = np.empty(len(bars.symbol), np.int64)  # of a bar in the symbol-major history
-        place[bars.by_symbol] = np.arange(len(bars.symbol))
-        first, last = place[first], place[last]
-    last = np.where(is_open, state.history.known[symbol] - 1, last)
-    at_open = f.segment[entry] == Segment.OPEN
-    through = is_open | (f.segment[exit_] >= Segment.CLOSE)
-    bounds = (first + ~at_open, last + through)
-    arrays = [np.ascontiguousarray(x, np.float64) for x in (entry_price, exit_price, side)]
+    best, worst = np.zeros(len(t.slot)), np.zeros(len(t.slot))
+    f, begin = state.fills, state.history.begin[t.symbol]
+    at_open = f.segment[t.entry] == Segment.OPEN
+    through = t.is_open | (f.segment[t.exit] >= Segment.CLOSE)
+    bounds = (begin + t.first_bar + ~at_open, begin + t.last_bar + through)
+    arrays = [np.ascontiguousarray(x, np.float64) for x in (t.entry_price, t.exit_price, t.side)]
     entry_point("excursion")(handle.key, *(np.ascontiguousarray(b, np.int64) for b in bounds), *arrays, best, worst)
-    return last - first, best, worst
+    return best, worst

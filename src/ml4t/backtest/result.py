@@ -11,7 +11,9 @@ from ml4t.backtest._jit import Handle
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.feed import Input, Stream
-from ml4t.backtest.metrics import compute
+from ml4t.backtest.lower import Rows
+from ml4t.backtest.measurement import sample_of
+from ml4t.backtest.metrics import evaluate
 from ml4t.backtest.register import Register
 from ml4t.backtest.source import StrategySource
 
@@ -43,7 +45,7 @@ class Result:
         strategy: StrategySource,
         inputs: tuple[Input, ...],
         handle: Handle,
-        bars: Stream,
+        rows: Rows,
         register: Register,
         notes: "Notes",
         error: str | None,
@@ -57,7 +59,8 @@ class Result:
         self.status = "complete" if error is None else "failed"
         self._handle = handle
         self._state = handle.state
-        self._bars = bars
+        self._rows = rows
+        self._bars = rows.given[0]
         self._register = register
         self._notes = notes
 
@@ -89,7 +92,7 @@ class Result:
     @cached_property
     def equity(self) -> pl.DataFrame:
         """One row an equity point."""
-        return frames.equity(self._state, self._bars, self.config.account.cash)
+        return frames.equity(self._state, self._rows, self.config.account.cash)
 
     @cached_property
     def journal(self) -> pl.DataFrame:
@@ -116,20 +119,7 @@ class Result:
     @cached_property
     def metrics(self) -> dict[str, float | int | str | None]:
         """Performance, risk, trade and cost figures; docs in `ml4t.backtest.metrics`. None where one is not defined."""
-        settings = self.config.metrics
-        return compute(
-            self.equity,
-            self.trades,
-            self.fills,
-            self.orders,
-            self.positions,
-            initial_cash=self.config.account.cash,
-            basis=settings.basis,
-            periods_per_year=settings.periods_per_year,
-            risk_free_rate=settings.risk_free_rate,
-            var_level=settings.var_level,
-            multipliers={symbol: self.config.instrument_of(symbol).multiplier for symbol in self._bars.symbols},
-        )
+        return evaluate(sample_of(self._state, self._rows, self.config), self.config.metrics.basis)
 
     @property
     def bars(self) -> Stream:

@@ -34,7 +34,7 @@ UNSET = np.iinfo(np.int64).min
 
 # -------------------------------------------------------------------------------------------------------- what is known
 class History(NamedTuple):
-    """What a strategy may see: symbol-major columns, filled as time passes, 0 beyond now."""
+    """What a strategy may see: symbol-major columns, filled as time passes, 0 beyond now (where runs share it: complete)."""
 
     source: F8  # flat, columns of every stream in the order of its rows, read-only
     value: F8  # flat, columns of every stream in the order of its series
@@ -272,6 +272,7 @@ class State(NamedTuple):
     ticket: F8  # [TICKET_SIZE] rare terms of the order that is being asked for
     columns: I8  # [COLUMNS_SIZE] first element of a named column in `history.source`, NONE
     share: F8  # [SHARES_SIZE] parameters of the fill rules
+    exits: F8  # [EXITS_SIZE] of every position that a compiled strategy opens; NaN, or 0 bars: none
     bars: Bars
     finer: FinerBars
     conditions: Conditions
@@ -382,7 +383,7 @@ class State(NamedTuple):
     END_OF_RUN,
     WAKE_ON_BAR,
     WARMUP,  # bars before the first decision
-    KEEP_HISTORY,
+    KEEP_HISTORY,  # one of the histories below
     TOUCH,
     VOLUME_BASIS,
     QUOTE,
@@ -395,15 +396,21 @@ class State(NamedTuple):
     SLIPPAGE_MODEL,  # addresses of the user's own models, 0: none
     COMMISSION_MODEL,
     PRICE_MODEL,
-    DECISION_ROOM,  # orders that one decision of a compiled strategy may place
+    DECISION_ROOM,  # orders that one decision of a compiled strategy may place; 0: it is Python, which asks for room itself
     RULES_SIZE,
 ) = range(34)
+
+# what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0022)
+NO_HISTORY, OWN_HISTORY, SHARED_HISTORY = range(3)
 
 # money: amounts in account currency
 INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)
 
 # share: parameters of the fill rules
 PARTICIPATION, TOUCH_PROBABILITY, TOUCH_AHEAD, SHARES_SIZE = range(4)
+
+# exits: rates from the fill, and bars
+EXIT_LOSS, EXIT_PROFIT, EXIT_TRAIL, EXIT_EVEN, EXIT_BARS, EXITS_SIZE = range(6)
 
 # columns: what the bars may have beside prices
 BID, ASK, OPEN_BID, OPEN_ASK, VWAP, HALTED, LIMIT_UP, LIMIT_DOWN, COLUMNS_SIZE = range(9)

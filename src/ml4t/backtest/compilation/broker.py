@@ -25,7 +25,7 @@ from ml4t.backtest.kernel import decision
 from ml4t.backtest.kernel.decision import order, order_with_exits
 from ml4t.backtest.kernel.exit import is_under_way, write_ticket
 from ml4t.backtest.request import GTC, TIF
-from ml4t.backtest.tables import NONE
+from ml4t.backtest.tables import EXIT_BARS, EXIT_EVEN, EXIT_LOSS, EXIT_PROFIT, EXIT_TRAIL, NONE
 
 NAN = math.nan
 ON_PATH = int(Ratchet.PATH)
@@ -141,7 +141,7 @@ def _sender(side: int, origin: int, sizing: int, broker: Broker, terms: dict[str
     reduces = flag(terms["reduce_only"])
     is_rare, ticket = _ticket(kind, tif, terms)
     is_own = int(any(is_given(terms[rule]) for rule in RULES))
-    if not (is_own or broker.exits):
+    if not (is_own or broker.has_exits):
 
         def plain(broker, symbol, size, limit, stop, touch, activation, reduce_only, tag_, post_only, bars, *exits):
             state = state_of(broker)
@@ -164,7 +164,7 @@ def _sender(side: int, origin: int, sizing: int, broker: Broker, terms: dict[str
             )
 
         return inlined(plain)
-    loss, profit, trail, even, bars_held, follows, prices = _exits(broker, terms, is_own=bool(is_own))
+    loss, profit, trail, even, bars_held, follows, prices = _exits(terms, is_own=bool(is_own))
 
     def guarded(broker, symbol, size, limit, stop, touch, activation, reduce_only, tag_, post_only, bars, *exits):
         state = state_of(broker)
@@ -184,10 +184,10 @@ def _sender(side: int, origin: int, sizing: int, broker: Broker, terms: dict[str
             origin,
             tag(state, tag_),
             is_rare,
-            loss(exits[0]),
-            profit(exits[1]),
-            trail(exits[2]),
-            even(exits[3]),
+            loss(state, exits[0]),
+            profit(state, exits[1]),
+            trail(state, exits[2]),
+            even(state, exits[3]),
             bars_held(state, exits[4]),
             follows,
             prices,
@@ -197,13 +197,11 @@ def _sender(side: int, origin: int, sizing: int, broker: Broker, terms: dict[str
     return inlined(guarded)
 
 
-def _exits(broker: Broker, terms: dict[str, Any], *, is_own: bool) -> tuple[Any, ...]:
-    """What compiled code does to know each exit; the strategy's own are constants."""
+def _exits(terms: dict[str, Any], *, is_own: bool) -> tuple[Any, ...]:
+    """What compiled code does to know each exit; those of the strategy lie in the state."""
     if not is_own:
-        loss, profit, trail, follows, even, bars = broker.exits
-        held = int(bars)
-        constants = [inlined(_constant(x)) for x in (loss, profit, trail, even)]
-        return *constants, inlined(lambda state, bars: held), int(follows), 0
+        own = [inlined(_own(place)) for place in (EXIT_LOSS, EXIT_PROFIT, EXIT_TRAIL, EXIT_EVEN)]
+        return *own, inlined(lambda state, bars: int(state.exits[EXIT_BARS])), 1, 0
     for rule in ("take_profit", "break_even"):
         if isinstance(terms[rule], Trail):
             raise TypingError(f"{rule} is a rate or a Price")
@@ -211,12 +209,16 @@ def _exits(broker: Broker, terms: dict[str, Any], *, is_own: bool) -> tuple[Any,
     if isinstance(terms["trail"], Trail | Price) or isinstance(terms["break_even"], Price):
         raise TypingError("as an exit, trail= and break_even= are rates in compiled code")
     prices = isinstance(terms["stop_loss"], Price) + 2 * isinstance(terms["take_profit"], Price)
-    found = [rate(terms[rule]) for rule in RULES[:4]]
+    found = [inlined(_given(rate(terms[rule]))) for rule in RULES[:4]]
     return *found, count(terms["max_bars"]), follows, prices
 
 
-def _constant(number: float) -> Callable[[Any], float]:
-    return lambda rate: number
+def _given(read: Any) -> Callable[..., float]:
+    return lambda state, rate: read(rate)
+
+
+def _own(place: int) -> Callable[..., float]:
+    return lambda state, rate: state.exits[place]
 
 
 # -------------------------------------------------------------------------------------------------------------- requests

@@ -50,14 +50,15 @@ class StrategyType(types.Type):
         slots: tuple[Slot, ...],
         methods: frozenset[str],
         schedules: tuple[str, ...],
-        exits: tuple[float, ...],
+        *,
+        has_exits: bool,
     ) -> None:
         self.source = source
         self.slots = {slot.name: slot for slot in slots}
         self.methods = methods
         self.schedules = schedules
-        self.facades = {"data": DATA, "portfolio": PORTFOLIO, "clock": CLOCK, "broker": Broker(exits)}
-        super().__init__(f"Strategy({source}, {slots}, {sorted(methods)}, {schedules}, {exits})")
+        self.facades = {"data": DATA, "portfolio": PORTFOLIO, "clock": CLOCK, "broker": Broker(has_exits=has_exits)}
+        super().__init__(f"Strategy({source}, {slots}, {sorted(methods)}, {schedules}, {has_exits})")
 
 
 @register_default(StrategyType)

@@ -32,6 +32,7 @@ MESSAGES = {
     Mistake.GROUP_TOO_LARGE: "the group of orders is too large",
     Mistake.ONLY_CLOSES: "the order only closes a position, so its exits have nothing to do; exits of a position are orders of their own",
     Mistake.NO_ORDER: "there is no such order (buy() and the like answer none where the size comes to zero); ask `is not None` first",
+    Mistake.INTERRUPTED: "the run was interrupted",
 }
 
 HINT = "With compiled=False the traceback names the line."

@@ -72,11 +72,11 @@ class Values(View):
 
 
 class Broker(View):
-    """`self.broker`. The exits of the strategy are part of the type: (stop_loss, take_profit, trail, trail_is_rate, …)."""
+    """`self.broker`. Whether the strategy has exits of its own is part of the type; what they are lies in the state."""
 
-    def __init__(self, exits: tuple[float, ...]) -> None:
-        self.exits = exits
-        super().__init__(f"Broker({exits})")
+    def __init__(self, *, has_exits: bool) -> None:
+        self.has_exits = has_exits
+        super().__init__(f"Broker({has_exits})")
 
 
 class Trail(View):

@@ -20,6 +20,7 @@ from ml4t.backtest.tables import (
     NONE,
     NOW,
     RECORDS,
+    UNCHECKED,
     State,
 )
 
@@ -40,7 +41,7 @@ def next_decision(state: State) -> int:
         if answer != READY:
             return answer
         clock[AWAITS] = 1
-    if not has_room(state, state.rules[DECISION_ROOM]):
+    if clock[UNCHECKED] != 0 and not has_room(state, state.rules[DECISION_ROOM]):
         return GROW
     clock[AWAITS] = 0
     return READY
@@ -268,3 +269,4 @@ def record(state: State, digest: int, value: float) -> None:
     state.records.name[n] = digest
     state.records.value[n] = value
     state.clock[RECORDS] = n + 1
+    state.clock[UNCHECKED] = 1

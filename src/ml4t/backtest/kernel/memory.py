@@ -7,7 +7,7 @@ so the table may be emptied when it grows, and an indicator that finds no room o
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, function, inline
-from ml4t.backtest.tables import MEMORIES, NONE, State
+from ml4t.backtest.tables import MEMORIES, NONE, UNCHECKED, State
 
 # what `recursive` answers
 EMA, RSI = range(2)
@@ -39,6 +39,7 @@ def memory_of(state: State, key: int) -> int:
     keys[cell] = key
     state.memories.used[cell] = 0
     state.clock[MEMORIES] += 1
+    state.clock[UNCHECKED] = 1
     return cell
 
 

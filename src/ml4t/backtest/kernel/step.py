@@ -42,6 +42,7 @@ from ml4t.backtest.tables import (
     COUNTED,
     CURRENT,
     DECIDED,
+    DECISION_ROOM,
     DUE,
     END_OF_DATA,
     END_OF_RUN,
@@ -54,8 +55,10 @@ from ml4t.backtest.tables import (
     MARKET_FILL,
     NEVER,
     NEXT,
+    NO_HISTORY,
     NONE,
     NOW,
+    OWN_HISTORY,
     PHASE,
     POINTS,
     REVEALED,
@@ -81,7 +84,8 @@ NAN = float("nan")
 @inline
 def reveal(state: State, symbol: int, column: int, at: int, value: float) -> None:
     """The newest row of a symbol's history has this value in a column of the bars."""
-    state.history.value[column * state.bars.symbol.shape[0] + at] = value
+    if state.rules[KEEP_HISTORY] == OWN_HISTORY:  # a shared one holds it already
+        state.history.value[column * state.bars.symbol.shape[0] + at] = value
     state.history.latest[column * state.market.mark.shape[0] + symbol] = value
 
 
@@ -113,7 +117,7 @@ def reveal_information(state: State, last: int) -> bool:
         stream, series = information.stream[i], information.series[i]
         n = streams.rows[stream]
         at = history.known[series]
-        for c in range(streams.columns[stream]):
+        for c in range(streams.columns[stream] if state.rules[KEEP_HISTORY] == OWN_HISTORY else 0):
             source = streams.source_first[stream] + c * n + information.row[i]
             history.value[streams.value_first[stream] + c * n + at] = history.source[source]
         history.known[series] = at + 1
@@ -379,7 +383,7 @@ def advance(state: State) -> int:
     clock = state.clock
     phase, answer = clock[PHASE], UNDECIDED
     while answer == UNDECIDED:
-        if clock[UNCHECKED] != 0 and not has_room(state, 0):
+        if clock[UNCHECKED] != 0 and not has_room(state, state.rules[DECISION_ROOM]):
             answer = GROW
         elif phase == DECIDED:
             finish_instant(state)
@@ -393,6 +397,6 @@ def advance(state: State) -> int:
                 if begin_instant(state, min(instant, timer), instant <= timer):
                     answer = READY
     clock[PHASE] = phase
-    if answer != GROW and state.rules[KEEP_HISTORY] != 0:  # only now can anyone look
+    if answer != GROW and state.rules[KEEP_HISTORY] != NO_HISTORY:  # only now can anyone look
         reveal_bars(state)
     return answer

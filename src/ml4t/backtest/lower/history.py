@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.allocation import freeze, frozen, zeros
+from ml4t.backtest.allocation import frozen
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.inputs import Information, Streams
-from ml4t.backtest.tables import History
 
 PRICES = ("open", "high", "low", "close", "volume")
 
@@ -53,22 +52,39 @@ def streams_of(bars: Stream, streams: Sequence[Stream], signals: int | None) -> 
     )
 
 
-def history_of(bars: Stream, streams: Sequence[Stream], keep_history: bool) -> History:
-    """The columns of all streams, of which nothing is known yet."""
-    extra = [values for name, values in bars.columns.items() if name not in PRICES]
-    source = [*extra, *(values for s in streams for values in s.columns.values())]
+def beginnings(bars: Stream, streams: Sequence[Stream]) -> NDArray[np.int64]:
+    """The first row of each series in the columns of its stream."""
     begin = []
     for number, stream in enumerate((bars, *streams)):
         count = len(bars.symbols) + (number > 0)
         first = 0 if number == 0 else len(bars.symbols) + (number - 1) * count
         rows = np.bincount(series_of(stream, number, len(bars.symbols)) - first, minlength=count)
         begin.append(np.cumsum(rows) - rows)
-    size = sum(len(s.columns) * len(s.end) for s in (bars, *streams)) if keep_history else 0
-    starts = np.concatenate(begin)
-    return History(
-        source=freeze(np.concatenate(source) if source else np.zeros(0), "f8"),
-        value=zeros(size, np.float64),
-        begin=freeze(starts, "i8"),
-        known=starts.astype(np.int64),
-        latest=np.full(len(bars.columns) * len(bars.symbols), np.nan),
-    )
+    return np.concatenate(begin)
+
+
+def sources_of(bars: Stream, streams: Sequence[Stream]) -> NDArray[np.float64]:
+    """The columns of all streams, those of the bars that are no prices first."""
+    extra = [values for name, values in bars.columns.items() if name not in PRICES]
+    source = [*extra, *(values for s in streams for values in s.columns.values())]
+    return np.concatenate(source) if source else np.zeros(0)
+
+
+def complete_history(
+    bars: Stream, streams: Sequence[Stream], information: Information, begin: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The history as it is at the end of the run: `History.value` of every run, once everything is known."""
+    named = [*PRICES, *(name for name in bars.columns if name not in PRICES)]
+    order = slice(None) if bars.by_symbol is None else bars.by_symbol
+    parts = [bars.columns[name][order] for name in named]
+    for number, stream in enumerate(streams, 1):
+        arrived = information.stream == number
+        row, series = information.row[arrived], information.series[arrived].astype(np.int64)
+        order = np.argsort(series, kind="stable")
+        row, series = row[order], series[order]
+        place = begin[series] + np.arange(len(series)) - np.searchsorted(series, series)
+        for values in stream.columns.values():
+            column = np.zeros(len(values))
+            column[place] = values[row]
+            parts.append(column)
+    return np.concatenate(parts)

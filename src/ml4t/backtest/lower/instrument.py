@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml4t.backtest.allocation import frozen
 from ml4t.backtest.config import BacktestConfig
@@ -11,17 +12,21 @@ from ml4t.backtest.feed import Stream
 from ml4t.backtest.inputs import Instruments
 
 
-def instruments_of(config: BacktestConfig, bars: Stream) -> Instruments:
+def final_rows(bars: Stream) -> NDArray[np.int64]:
+    """The last bar of each symbol."""
+    final = np.cumsum(np.bincount(bars.symbol, minlength=len(bars.symbols))) - 1
+    return final if bars.by_symbol is None else bars.by_symbol[final]
+
+
+def instruments_of(config: BacktestConfig, symbols: Sequence[str], final: NDArray[np.int64]) -> Instruments:
     """The instrument of every symbol, and its last bar.
 
     Raises:
         ConfigError: an instrument of a symbol that has no bars.
 
     """
-    check_known("instruments.symbols", list(config.instruments.symbols), bars.symbols)
-    instruments = [config.instrument_of(symbol) for symbol in bars.symbols]
-    final = np.cumsum(np.bincount(bars.symbol, minlength=len(instruments))) - 1
-    final = final if bars.by_symbol is None else bars.by_symbol[final]
+    check_known("instruments.symbols", list(config.instruments.symbols), symbols)
+    instruments = [config.instrument_of(symbol) for symbol in symbols]
     return frozen(
         Instruments,
         lot_size=[i.lot_size for i in instruments],

@@ -16,7 +16,6 @@ from ml4t.backtest.tables import (
     EXECUTIONS,
     FILL_BASIS,
     INITIAL_CASH,
-    KEEP_HISTORY,
     LOT_RULE,
     MARGIN_RATE,
     MARK_SOURCE,
@@ -45,7 +44,7 @@ from ml4t.backtest.tables import (
 )
 
 
-def rules_of(config: BacktestConfig, keep_history: bool) -> NDArray[np.int64]:
+def rules_of(config: BacktestConfig) -> NDArray[np.int64]:
     """The rules; what depends on the strategy is still 0."""
     rules = np.zeros(RULES_SIZE, np.int64)
     rules[MARKET_FILL] = config.fills.market
@@ -77,7 +76,6 @@ def rules_of(config: BacktestConfig, keep_history: bool) -> NDArray[np.int64]:
         rules[CANCEL_DELAY] = duration_ns(cancel)
     rules[END_OF_DATA] = config.end.symbol
     rules[END_OF_RUN] = config.end.run
-    rules[KEEP_HISTORY] = keep_history
     rules[SEED] = config.run.seed
     return rules
 

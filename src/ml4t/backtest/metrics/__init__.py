@@ -21,7 +21,7 @@ from ml4t.backtest.metrics.risk import (
     value_at_risk,
     volatility,
 )
-from ml4t.backtest.metrics.sample import sample
+from ml4t.backtest.metrics.sample import Sample, sample
 from ml4t.backtest.metrics.trading import (
     average_bars_held,
     average_loss,
@@ -35,7 +35,7 @@ from ml4t.backtest.metrics.trading import (
     win_rate,
 )
 
-__all__ = ["METRICS", "Metric", "Unit", "compute"]
+__all__ = ["METRICS", "Metric", "Sample", "Unit", "compute", "evaluate"]
 
 FRACTION, RATIO, MONEY, COUNT = Unit.FRACTION, Unit.RATIO, Unit.MONEY, Unit.COUNT
 
@@ -149,13 +149,18 @@ def compute(
         var_level=var_level,
         multipliers=multipliers,
     )
+    return evaluate(s, basis)
+
+
+def evaluate(s: Sample, basis: str) -> dict[str, float | int | str | None]:
+    """What the metrics are based on, and all of `METRICS` by name."""
     based_on: dict[str, float | int | str | None] = {
         "basis": basis,
         "periods": len(s.returns),
-        "periods_per_year": periods_per_year,
+        "periods_per_year": s.periods_per_year,
         "start": s.start,
         "end": s.end,
-        "risk_free_rate": risk_free_rate,
-        "var_level": var_level,
+        "risk_free_rate": s.risk_free_rate,
+        "var_level": s.var_level,
     }
     return based_on | {name: metric.value(s) for name, metric in METRICS.items()}

@@ -1,0 +1,68 @@
+"""What the metrics of a run are computed from, taken from the state's arrays: no frame is made."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.enums import OrderState
+from ml4t.backtest.lower import Rows
+from ml4t.backtest.metrics import Sample
+from ml4t.backtest.metrics.sample import period_returns
+from ml4t.backtest.round_trip import round_trips, slippage, traded_value
+from ml4t.backtest.tables import CLOSED, FILLS, IDS, POINTS, State
+
+
+def sample_of(state: State, rows: Rows, config: BacktestConfig) -> Sample:
+    """The arrays of the metrics, as far as the run has come."""
+    points, fills, closed = (int(state.clock[count]) for count in (POINTS, FILLS, CLOSED))
+    curve, settings = state.curve, config.metrics
+    equity = curve.cash[:points] + curve.net[:points]
+    last = _period_ends(rows, points) if settings.basis == "session" else np.arange(points)
+    path = np.empty(len(last) + 1)
+    path[0] = config.account.cash
+    np.take(equity, last, out=path[1:])
+    labels = _labels(rows, settings.basis, last)
+    trades = round_trips(state)
+    done = ~trades.is_open
+    return Sample(
+        path=path,
+        returns=period_returns(path),
+        start=labels[0],
+        end=labels[1],
+        equity=equity,
+        gross=curve.gross[:points],
+        net=curve.net[:points],
+        pnl=trades.pnl[done],
+        bars_held=trades.bars_held[done].astype(np.float64),
+        is_long=trades.side[done] > 0,
+        open_trades=int(trades.is_open.sum()),
+        traded=traded_value(state),
+        commission=state.fills.commission[:fills],
+        slippage=slippage(state),
+        orders=int(state.clock[IDS]),
+        rejected_orders=int(np.count_nonzero(state.closed_orders.state[:closed] == OrderState.REJECTED)),
+        stale_marks=int(state.positions.stale_marks.sum()),
+        initial_cash=config.account.cash,
+        periods_per_year=settings.periods_per_year,
+        risk_free_rate=settings.risk_free_rate,
+        var_level=settings.var_level,
+    )
+
+
+def _period_ends(rows: Rows, points: int) -> NDArray[np.intp]:
+    """The last equity point of each session."""
+    ends = rows.session_ends
+    cut = ends[: np.searchsorted(ends, points)]
+    return cut if points in (rows.points, 0) else np.append(cut[cut < points - 1], points - 1)
+
+
+def _labels(rows: Rows, basis: str, last: NDArray[np.intp]) -> tuple[str | None, str | None]:
+    """The first and the last period: session dates, or UTC times of bar ends."""
+    if not len(last):
+        return None, None
+    ends = last[[0, -1]]
+    if basis == "session":
+        first, final = rows.point_session[ends].astype("datetime64[D]")
+        return str(first), str(final)
+    first, final = rows.point_time[ends].astype("datetime64[ns]")
+    return f"{first}Z", f"{final}Z"
