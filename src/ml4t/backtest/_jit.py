@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from threading import RLock
 from typing import Any, ClassVar, TypeVar, cast
 
 import llvmlite.binding
@@ -45,6 +46,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 VOID, INT, FLOAT = types.void, types.int64, types.float64
 
 PACKAGE = Path(__file__).parent
+COMPILING = RLock()
+"""Held while anything is compiled or linked: a thread must find all units of the others."""
 IS_COMPILED = not config.DISABLE_JIT
 
 
@@ -225,6 +228,11 @@ _units: list[tuple[str, Any, Any]] = []
 
 def link_units() -> None:
     """Every unit is compiled, or loaded, and found by its symbol. In the order of definition: a unit calls only earlier ones."""
+    with COMPILING:
+        _link_units()
+
+
+def _link_units() -> None:
     while _units:
         symbol, dispatcher, signature = _units.pop(0)
         dispatcher.compile(signature)
@@ -237,10 +245,10 @@ def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
     """The compiled function without Numba's dispatcher (0.06 instead of 0.5 µs a call). It converts arguments without checking."""
     if not IS_COMPILED:
         return cast("Callable[..., Any]", dispatcher)
-    with rare_collection():
+    with COMPILING, rare_collection():
         link_units()
         dispatcher.compile(signature)
-    return cast("Callable[..., Any]", dispatcher.get_overload(signature))
+        return cast("Callable[..., Any]", dispatcher.get_overload(signature))
 
 
 # ---------------------------------------------------------------------------------------------------------------- state

@@ -133,8 +133,7 @@ def _run(
     report: Callable[[float], None],
 ) -> None:
     """Every combination has its outcome. Raises KeyboardInterrupt, and CompilationError where the first cannot be compiled."""
-    strategy = study.strategy(chosen[0])
-    if not (strategy.is_compiled if study.compiled is None else study.compiled):
+    if not study.prepare(chosen[0]):
         worker = Worker(study, lambda: False)
         for number, combination in enumerate(chosen):
             outcomes[number] = worker.outcome(combination)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
+from ml4t.backtest._jit import IS_COMPILED
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.dataset import Dataset
 from ml4t.backtest.engine import Engine
@@ -112,6 +113,16 @@ class Study:
             self._configs[key] = BacktestConfig.load(self._config, **settings)
         return self._configs[key]
 
+    def is_compiled(self, strategy: Strategy) -> bool:
+        """Whether the strategy runs without the GIL."""
+        return IS_COMPILED and (strategy.is_compiled if self.compiled is None else self.compiled)
+
+    def prepare(self, combination: Combination) -> bool:
+        """What all threads share is there. Whether there may be several: the strategy of the combination is compiled."""
+        strategy = self.strategy(combination)
+        rows, is_compiled = self.dataset.rows(strategy), self.is_compiled(strategy)
+        return is_compiled and rows.history is not None
+
     def strategy(self, combination: Combination) -> Strategy:
         """The strategy of a combination."""
         return self.recipe.strategy({k: v for k, v in combination.items() if not k.startswith(SETTING)})
@@ -141,8 +152,7 @@ class Worker:
 
     def _measured(self, combination: Combination) -> Outcome:
         strategy, study = self._study.strategy(combination), self._study
-        is_compiled = strategy.is_compiled if study.compiled is None else study.compiled
-        history = SHARED_HISTORY if is_compiled else OWN_HISTORY
+        history = SHARED_HISTORY if study.is_compiled(strategy) else OWN_HISTORY
         engine = self._engine = self._built(strategy, combination, history=history, before=self._engine)
         if self._is_stopping():
             return Outcome(None, "not run")

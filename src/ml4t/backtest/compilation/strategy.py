@@ -1,7 +1,6 @@
 """A strategy compiled into the loop, ready to run."""
 
 from collections.abc import Callable, Iterator, Mapping
-from threading import RLock
 from typing import Any, NamedTuple
 
 import numba
@@ -10,7 +9,7 @@ from numba.core import types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 from numba.extending import NativeValue, unbox
 
-from ml4t.backtest._jit import Handle, compile_strategy
+from ml4t.backtest._jit import COMPILING, Handle, compile_strategy
 from ml4t.backtest.allocation import frozen, grow
 from ml4t.backtest.broker import Broker
 from ml4t.backtest.compilation import broker as _broker  # noqa: F401  registers what compiled code calls, as the next do
@@ -46,7 +45,6 @@ from ml4t.backtest.tables import (
     TAG_NAME,
 )
 
-COMPILING = RLock()
 HOOKS = {"on_bar": (), "on_fill": (FILL,), "on_order": (EVENT,), "on_signal": (SIGNAL,)}
 # Python calls none of them, so none needs what would make it callable
 METHOD_OPTIONS = INLINED | {"error_model": "python", "boundscheck": True}
