@@ -400,7 +400,7 @@ class State(NamedTuple):
     RULES_SIZE,
 ) = range(34)
 
-# what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0022)
+# what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0023)
 NO_HISTORY, OWN_HISTORY, SHARED_HISTORY = range(3)
 
 # money: amounts in account currency

@@ -74,5 +74,5 @@ class Rows:
 
     @cached_property
     def history(self) -> F8:
-        """What `History.value` holds when everything is known. Runs that share it write nothing to it (ADR 0022)."""
+        """What `History.value` holds when everything is known. Runs that share it write nothing to it (ADR 0023)."""
         return complete_history(self.given[0], self.given[1:], self.information, self.begin)
