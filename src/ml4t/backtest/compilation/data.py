@@ -10,7 +10,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from ml4t.backtest._jit import column_address
 from ml4t.backtest.compilation.name import field_number, inlined, series_number, stream_number, symbol_number
-from ml4t.backtest.compilation.view import Clock, Data, attribute, function, is_given, method, state_of
+from ml4t.backtest.compilation.view import KNOWN, Clock, Data, attribute, function, is_given, method, state_of
 from ml4t.backtest.enums import Mistake
 from ml4t.backtest.kernel.decision import note_mistake
 from ml4t.backtest.kernel.indicator import (
@@ -131,6 +131,7 @@ def make_readable(name: str) -> None:
     _readable.add(name)
     find = field_number(types.StringLiteral(name))
     method(Data, name)(reader(inlined(lambda state: find(state, 0, name))))
+    KNOWN["Data"].remove(name)  # of this run's bars, not of `data`
 
 
 @method(Data, "value")

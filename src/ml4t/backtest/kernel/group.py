@@ -17,7 +17,7 @@ from ml4t.backtest.kernel.trigger import (
     may_grow,
     trail,
 )
-from ml4t.backtest.tables import FOLLOWING, LINKED, NONE, NOW, SPILLED, State
+from ml4t.backtest.tables import FOLLOWING, LINKED, NONE, NOW, SPILLED, UNCHECKED, State
 
 
 # ----------------------------------------------------------------------------------------------------------------- links
@@ -27,6 +27,7 @@ def attach(state: State, cell: int, parent: int) -> None:
     links = state.links
     if not is_grouped(state, cell):
         state.clock[LINKED] += 1
+        state.clock[UNCHECKED] = 1
     state.terms.parent[cell] = state.orders.id[parent]
     links.parent[cell] = parent
     if links.child[parent] == NONE:
@@ -65,6 +66,7 @@ def join_rings(state: State, a: int, b: int) -> None:
     for cell in (a, b):
         if not is_grouped(state, cell):
             state.clock[LINKED] += 1
+            state.clock[UNCHECKED] = 1
     ring[a], ring[b] = ring[b], ring[a]
     number, member = state.orders.id[a], ring[a]
     while member != a:

@@ -44,6 +44,9 @@ def has_room(state: State, new: int) -> bool:
     """Whether one phase with `new` more orders fits; `needs` says what each table must hold."""
     clock, needs = state.clock, state.needs
     held = clock[HELD]
+    is_whole = (
+        new >= state.rules[DECISION_ROOM]
+    )  # a request of a compiled strategy asks for less than its next decision
     orders, linked = clock[LIVE] + held + new, clock[LINKED] + new  # a close-out is an order, too
     fills = orders + FILLS_PER_LINKED_ORDER * linked
     if state.rules[EXECUTIONS] == Executions.LOT:
@@ -58,7 +61,7 @@ def has_room(state: State, new: int) -> bool:
     needs[LOT_ROOM] = clock[LOTS] + fills
     needs[TIMER_ROOM] = clock[TIMERS] + orders
     needs[MEMORY_ROOM] = 2 * (clock[MEMORIES] + 1)
-    needs[RECORD_ROOM] = clock[RECORDS] + state.rules[DECISION_ROOM]
+    needs[RECORD_ROOM] = clock[RECORDS] + (new if is_whole else 0)
     fits = (
         needs[BOOK_ROOM] <= state.orders.id.shape[0]
         and needs[CLOSED_ROOM] <= state.closed_orders.id.shape[0]
@@ -72,6 +75,6 @@ def has_room(state: State, new: int) -> bool:
         and needs[MEMORY_ROOM] <= state.memories.key.shape[0]
         and needs[RECORD_ROOM] <= state.records.time.shape[0]
     )
-    if fits:
+    if fits and is_whole:
         clock[UNCHECKED] = 0
     return fits
