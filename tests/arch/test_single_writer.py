@@ -85,7 +85,8 @@ OWNERS: dict[str, str] = {
     "clock.TIMERS": "kernel/clock.py",
     "clock.OFFERS": "kernel/match.py",
     # Whoever appends says that the room is to be checked again.
-    "clock.UNCHECKED": "kernel/room.py kernel/group.py kernel/ledger.py kernel/orders.py kernel/clock.py kernel/decision.py kernel/memory.py",
+    "clock.UNCHECKED": "kernel/room.py kernel/group.py kernel/ledger.py kernel/orders.py kernel/clock.py kernel/decision.py "
+    "kernel/memory.py",
 }
 
 BEFORE_THE_RUN = "lower/state.py"  # the first values of everything
