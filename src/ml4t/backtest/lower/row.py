@@ -69,7 +69,9 @@ class Rows:
     @cached_property
     def most_signals(self) -> int:
         """The largest number of rows of one stream that are a decision together."""
-        listened = [stream for stream, wakes in zip(self.given, self.streams.wakes, strict=True) if wakes and len(stream.end)]
+        listened = [
+            stream for stream, wakes in zip(self.given, self.streams.wakes, strict=True) if wakes and len(stream.end)
+        ]
         return max((int(np.unique(stream.end, return_counts=True)[1].max()) for stream in listened), default=0)
 
     @cached_property
