@@ -39,9 +39,17 @@ def main() -> None:
     if unknown:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join((*WORKS, *PARTS))}")
     begun, rows, size = time.perf_counter(), options.rows or [*WORKS, *PARTS], "quick" if options.quick else "full"
-    sections, races, curves = [_machine(rows)], {}, []
+    sections, races, curves, failed = [_machine(rows)], {}, [], []
     for name in [row for row in rows if row in WORKS]:
-        lanes = races[name] = race(name, size, options.rounds, options.patience, options.engines)
+        try:
+            lanes = races[name] = race(name, size, options.rounds, options.patience, options.engines)
+        except RuntimeError as error:  # the other rows are measured all the same
+            failed.append(name)
+            print(f"\n{name}: NOT MEASURED. {error}")
+            sections.append(
+                f"### {WORKS[name].title}\n\nNot measured in this run: {str(error).strip().splitlines()[-1]}"
+            )
+            continue
         table(f"{name}: {WORKS[name].title} ({size_of(name, size)})", *lanes_table(name, lanes))
         for lane in lanes:
             print(f"  {lane.engine}: {lane.note}" if lane.note else "", end="\n" if lane.note else "")
@@ -61,6 +69,8 @@ def main() -> None:
         draw(picture, races, curves)
         sections.insert(1, f"![Ratios of CPU time, and how time grows]({picture.name})")
         written(options.page, sections)
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 def _machine(rows: list[str]) -> str:

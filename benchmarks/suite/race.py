@@ -104,20 +104,22 @@ def race(name: str, size: str, rounds: int, patience: float, engines: Sequence[s
         for path, arguments in zip(files, (getattr(work, size), work.warm), strict=True):
             write(path, work.market(**arguments) | dict(work.terms))
         processes, lanes = [], []
-        for engine in (OURS, *chosen):  # one after the other: their first runs are measured, too
-            processes.append(Process(engine, name, files))
-            ready = processes[-1].answer()
-            lanes.append(Lane(engine, ready["import"], ready["first"]))
-        for number in range(rounds):
-            active = [0, *(i for i in range(1, len(lanes)) if sum(run["wall"] for run in lanes[i].runs) < patience)]
-            if len(active) == 1 and chosen:
-                break
-            for i in reversed(active) if number % 2 else active:
-                lanes[i].runs.append(processes[i].run())
-            for i in active:
-                lanes[i].ours.append(lanes[0].runs[-1])
-        for process in processes:
-            process.end()
+        try:
+            for engine in (OURS, *chosen):  # one after the other: their first runs are measured, too
+                processes.append(Process(engine, name, files))
+                ready = processes[-1].answer()
+                lanes.append(Lane(engine, ready["import"], ready["first"]))
+            for number in range(rounds):
+                active = [0, *(i for i in range(1, len(lanes)) if sum(run["wall"] for run in lanes[i].runs) < patience)]
+                if len(active) == 1 and chosen:
+                    break
+                for i in reversed(active) if number % 2 else active:
+                    lanes[i].runs.append(processes[i].run())
+                for i in active:
+                    lanes[i].ours.append(lanes[0].runs[-1])
+        finally:
+            for process in processes:
+                process.end()
         for lane in lanes[1:]:
             _check(name, work, lane, lanes[0], files)
     return lanes
