@@ -18,6 +18,7 @@ from ml4t.backtest.models.commission import (
     MonthTier,
     NoCommission,
     PerContractCommission,
+    PerFillCommission,
     PerOrderCommission,
     PerShareCommission,
     RateCommission,
@@ -88,6 +89,7 @@ def test_commission_by_kind(commission, quantity, value, expected):
 def test_every_kind_ends_with_a_tier_for_all_values():
     examples = [
         NoCommission(),
+        PerFillCommission(1.0, 0.1),
         RateCommission(0.1),
         PerShareCommission(1.0),
         PerContractCommission(1.0),

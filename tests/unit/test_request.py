@@ -21,8 +21,8 @@ def test_every_term_is_an_argument_of_some_name() -> None:
     """What `buy` names itself, and what it takes beside, is every term that there is."""
     named = set(inspect.signature(Broker.buy).parameters) - {"self", "symbol", "quantity", "more"}
     assert named & ORDER_NAMES == set()
-    assert TARGET_NAMES - named == ORDER_NAMES - {"fraction", "parent"}
-    assert named - TARGET_NAMES == {"value", "percent", "reduce_only"}
+    assert TARGET_NAMES - named == ORDER_NAMES - {"fraction", "funds", "lot", "parent"}
+    assert named - TARGET_NAMES == {"value", "percent"}
     assert inspect.signature(Broker.buy).parameters == inspect.signature(Broker.sell).parameters
 
 
