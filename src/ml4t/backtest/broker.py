@@ -92,7 +92,8 @@ class Broker:
 
         - `stop`: a price or a `Trail`; `tif`: "GTC", "DAY", "GTD" with until, "BARS" with bars, "IOC", "FOK", "OPG", "CLS"
         - lot: the only one that it may close (docs/semantics/lots.md)
-        - more: funds (that share of what the account can pay, at the fill, instead of a size), touch, activation, bars, post_only, parent, fraction (of what the parent fills), client_id, and the exits of what it opens:
+        - funds, instead of a size: that share of what the account can pay, at the fill
+        - more: touch, activation, bars, post_only, parent, fraction (of what the parent fills), client_id, and the exits of what it opens:
           stop_loss, take_profit, trail, break_even, max_bars, or all of them as exits=Exits(...)
 
         Raises:
