@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,20 @@ def test_an_edit_of_a_strategy_compiles_nothing(tmp_path: Path) -> None:
     assert [each["digest"] for each in found] == [DIGEST, DIGEST]
     assert found[0]["filled"] > 0
     assert found[1]["compiled"] == []
+
+
+def test_kernels_that_nobody_uses_leave_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only folders with a digest's name are ours to remove; the kernel in use stays, however old."""
+    monkeypatch.setenv("ML4T_BACKTEST_CACHE", str(tmp_path))
+    long_ago = time.time() - (_jit.KEPT + 1) * 86_400
+    ages = {"0" * 16: long_ago, "1" * 16: time.time(), DIGEST: long_ago, "notes": long_ago, "0" * 15: long_ago}
+    for name, age in ages.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "code.nbc").write_bytes(b"code")
+        os.utime(tmp_path / name, (age, age))
+    _jit.forget_old_kernels()
+    assert {path.name for path in tmp_path.iterdir()} == {"1" * 16, DIGEST, "notes", "0" * 15}
+    assert (tmp_path / DIGEST).stat().st_mtime > long_ago + 86_400
 
 
 # ------------------------------------------------------------------------------------------------------------- handles

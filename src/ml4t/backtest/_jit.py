@@ -11,8 +11,12 @@ import ctypes
 import hashlib
 import operator
 import os
+import re
+import shutil
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import RLock
@@ -57,6 +61,7 @@ def kernel_sources() -> list[Path]:
         PACKAGE / "_jit.py",
         PACKAGE / "_compiler.py",
         PACKAGE / "enums.py",
+        PACKAGE / "queue_rule.py",
         PACKAGE / "inputs.py",
         PACKAGE / "tables.py",
         PACKAGE / "allocation.py",
@@ -82,6 +87,22 @@ def cache_root() -> Path:
     if hasattr(os, "getuid") and path.stat().st_uid == os.getuid():
         path.chmod(0o700)  # it may have been made by hand
     return path
+
+
+KEPT = 30
+"""Days for which compiled code that nobody uses stays in the cache."""
+
+
+def forget_old_kernels() -> None:
+    """Compiled code of kernels that nobody has used for `KEPT` days is gone from the cache; this one counts as used now."""
+    for folder in cache_root().iterdir():
+        if not re.fullmatch("[0-9a-f]{16}", folder.name):
+            continue
+        with suppress(OSError):  # another process may be doing the same, and a cache may be read-only
+            if folder.name == DIGEST:
+                os.utime(folder)
+            elif time.time() - folder.stat().st_mtime > KEPT * 86_400:
+                shutil.rmtree(folder)
 
 
 class _DigestLocator(_CacheLocator):  # type: ignore[misc]
@@ -233,6 +254,8 @@ def link_units() -> None:
 
 
 def _link_units() -> None:
+    if _units:
+        forget_old_kernels()
     while _units:
         symbol, dispatcher, signature = _units.pop(0)
         dispatcher.compile(signature)
