@@ -73,6 +73,7 @@ def test_only_compilation_touches_numba_internals() -> None:
     found = {source.name(path): names for path in source.files() if (names := numba_names(source.tree(path)))}
     assert found.pop("_jit.py") >= {"numba", "llvmlite.binding"}
     assert found.pop("_compiler.py") >= {"numba.core.compiler.CompilerBase"}
+    assert found.pop("_model_code.py") == {"numba", "numba.core.types"}
     assert found.pop("compilation/instance.py") >= {"llvmlite.ir", "numba.core.cgutils"}
     others = {file: names for file, names in found.items() if not file.startswith("compilation/")}
     assert others == {"kernel/entry.py": {"numba.types"}}

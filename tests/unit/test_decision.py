@@ -193,7 +193,7 @@ REFUSED: dict[Mistake, Callable[[State], Any]] = {
     Mistake.NOT_LIVE: lambda s: decision.cancel(s, 1),
     Mistake.NO_SUCH_PRICE: lambda s: decision.replace(s, ask(s), NAN, 3.0, NAN),
     Mistake.UNKNOWN_NAME: lambda s: decision.named_number(s, digest("B"), SYMBOL_NAME),
-    Mistake.TOO_MANY_RECORDS: lambda s: [decision.record(s, 1, 1.0) for _ in range(2)],
+    Mistake.TOO_MANY_RECORDS: lambda s: [decision.record(s, 1, 1.0) for _ in range(500)],
 }
 
 

@@ -12,6 +12,7 @@ import page
 FOLDER = page.ROOT / "examples"
 SAYS = {
     "ten_lines.py": ["Backtest of", "complete", "Total return"],
+    "compiled_strategies.py": ["Crossover", "InverseVolatility", "fills, return"],
     "config_run.py": ["end_of_run", "Run directory:", "Identical: "],
     "signals.py": ["complete", "BUY 74 at 1273"],
 }

@@ -102,7 +102,7 @@ WRONG: list[tuple[Any, str]] = [
     (lambda: Trail(rate=1.5), "a fraction below 1 (5 % is 0.05), not 1.5"),
     (lambda: Trail(amount=-1), "amount must be above 0, not -1"),
     (lambda: Trail(atr=Atr(14, -3)), "atr must be above 0, not -3"),
-    (lambda: Trail(amount=1, ratchet="low"), "ratchet must be one of path, close, not 'low'"),
+    (lambda: Trail(amount=1, ratchet="low"), "ratchet must be one of path, close, bar, not 'low'"),
 ]
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest._jit import IS_COMPILED, Handle, model_address, model_prototype
+from ml4t.backtest._jit import IS_COMPILED, Handle, model_prototype
+from ml4t.backtest._model_code import model_address
 from ml4t.backtest.enums import Fault
 from ml4t.backtest.errors import ConfigError, ModelError, nearest
 from ml4t.backtest.model_source import ModelSource, fee_table_source, source_of
