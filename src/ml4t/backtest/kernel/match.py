@@ -280,12 +280,13 @@ def match_opens(state: State, first: int, last: int) -> None:
     bars, market = state.bars, state.market
     if state.rules[SCHEDULE] == Schedule.QUEUE:
         return
-    begin_pass(state)
     is_met = False
     for i in range(first, last):
         row = state.timeline.start_row[i]
         symbol = bars.symbol[row]
         if bars.open[row] <= market.below[symbol] or bars.open[row] >= market.above[symbol]:
+            if not is_met:
+                begin_pass(state)
             offer(state, symbol, row, AT_OPEN)
             is_met = True
     if is_met:
@@ -304,30 +305,39 @@ def begin_pass(state: State) -> None:
 
 
 @inline
-def pass_bars(state: State, first: int, last: int) -> None:
-    """Every symbol with a bar has been offered to the queue."""
-    bars, market = state.bars, state.market
-    is_met = False
-    for row in range(first, last):
-        symbol = bars.symbol[row]
-        if bars.low[row] <= market.below[symbol] or bars.high[row] >= market.above[symbol]:
-            resolve_path(state, symbol, row)
-            offer(state, symbol, row, IN_BAR)
-            is_met = True
-    if is_met:
-        settle_offers(state, IN_BAR)
-        if state.clock[TRAILING] > 0 or state.rules[TOUCH] == TouchRule.QUEUE:
-            age_orders(state, first, last)
+def is_met(state: State, row: int) -> bool:
+    """Whether an order of the bar's symbol may fill inside it."""
+    bars, market, symbol = state.bars, state.market, state.bars.symbol[row]
+    return bars.low[row] <= market.below[symbol] or bars.high[row] >= market.above[symbol]
 
 
 @function(VOID, INT, INT)
+def pass_bars(state: State, first: int, last: int) -> None:
+    """Every symbol whose bar is met has been offered to the queue, as often as the queue wants."""
+    is_wanted = True
+    while is_wanted:
+        begin_pass(state)
+        is_any = False
+        for row in range(first, last):
+            if is_met(state, row):
+                symbol = state.bars.symbol[row]
+                resolve_path(state, symbol, row)
+                offer(state, symbol, row, IN_BAR)
+                is_any = True
+        if is_any:
+            settle_offers(state, IN_BAR)
+            if state.clock[TRAILING] > 0 or state.rules[TOUCH] == TouchRule.QUEUE:
+                age_orders(state, first, last)
+        is_wanted = state.clock[AGAIN] != 0
+
+
+@inline
 def match_bars(state: State, first: int, last: int) -> None:
     """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is `queue`)."""
-    begin_pass(state)
-    pass_bars(state, first, last)
-    while state.clock[AGAIN] != 0:
-        begin_pass(state)
-        pass_bars(state, first, last)
+    for row in range(first, last):
+        if is_met(state, row):  # rarely: most bars pass by here
+            pass_bars(state, first, last)
+            return
 
 
 @function(VOID, INT, INT)
