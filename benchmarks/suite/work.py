@@ -95,7 +95,7 @@ WORKS = {
         quick={"assets": 50, "count": 40, "every": 1},
         full={"assets": 250, "count": 252, "every": 1},
         warm={"assets": 5, "count": 30, "every": 1},
-        terms=MANY,
+        terms=MANY | {"cash": 1e11},  # so that no change of whole shares is none
         aims={"backtrader": 50.0, "zipline": 50.0},
         differences={"zipline": Difference(NEXT_CLOSE, 1e-4, "it trades whole shares")},
     ),
