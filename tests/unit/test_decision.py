@@ -114,6 +114,17 @@ PAIRS: dict[str, tuple[Callable[[Any], Any], Callable[[State], Any]]] = {
         lambda b: b.sell("A", 5),
         lambda s: guarded(s, -1, stop_loss=0.03, is_own=0),
     ),
+    "exits after an order under way": (
+        lambda b: (b.sell("A", 3), b.buy("A", 5, stop_loss=0.03)),
+        lambda s: (ask(s, -1, size=3.0), guarded(s, stop_loss=0.03)),
+    ),
+    "exits after a close under way": (
+        lambda b: (b.close("A"), b.sell("A", 5, stop_loss=0.03)),
+        lambda s: (
+            ask(s, sizing=Sizing.CLOSE, size=0.0, reduce_only=1, origin=int(Origin.CLOSE)),
+            guarded(s, -1, stop_loss=0.03),
+        ),
+    ),
     "numbers": (lambda b: b.place("A", 1, 0, 5.0), of_numbers),
     "numbers with a limit": (lambda b: b.place("A", 1, 0, 5.0, limit=97.5), lambda s: of_numbers(s, limit=97.5)),
     "numbers with exits": (
@@ -189,7 +200,7 @@ REFUSED: dict[Mistake, Callable[[State], Any]] = {
     Mistake.BAD_PRICE: lambda s: of_numbers(s, limit=-1.0),
     Mistake.BAD_RATE: lambda s: guarded(s, stop_loss=1.0),
     Mistake.ONLY_CLOSES: lambda s: guarded(s, -1, stop_loss=0.1),
-    Mistake.NO_ORDER: lambda s: decision.cancel(s, 0),
+    Mistake.NO_ORDER: lambda s: (decision.replace(s, 0, NAN, NAN, NAN), decision.cancel(s, 0)),
     Mistake.NOT_LIVE: lambda s: decision.cancel(s, 1),
     Mistake.NO_SUCH_PRICE: lambda s: decision.replace(s, ask(s), NAN, 3.0, NAN),
     Mistake.UNKNOWN_NAME: lambda s: decision.named_number(s, digest("B"), SYMBOL_NAME),

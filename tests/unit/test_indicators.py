@@ -127,3 +127,18 @@ def test_what_is_remembered_survives_a_table_that_fills() -> None:
         return s.data.ema("SPX", 7) if s.data.count("SPX") % 3 == 0 else total * float("nan")
 
     np.testing.assert_array_equal(few, answers(many))
+
+
+def test_a_gap_in_the_values_is_no_answer() -> None:
+    """NaN inside a window is NaN, not a number without it; so are a line through two points, and a deviation of one."""
+    gaps = bars(1.0, 2.0, 3.0, 4.0, 5.0, 6.0).with_columns(x=pl.Series([1.0, None, 3.0, 4.0, 5.0, 6.0]))
+    for ask in (
+        lambda s: s.data.min("SPX", 3, "x"),
+        lambda s: s.data.max("SPX", 3, "x"),
+        lambda s: s.data.rank("SPX", 3, "x"),
+    ):
+        assert np.isnan(answers(ask, gaps)).tolist() == [True] * 4 + [False] * 2
+    assert np.isnan(answers(lambda s: s.data.rsi("SPX", 2, "x"), gaps)).all()  # it remembers every value
+    assert np.isnan(answers(lambda s: s.data.std("SPX", 1), gaps)).all()
+    assert np.isnan(answers(lambda s: s.data.regression("SPX", "SPX", 2).slope, gaps)).all()
+    assert np.isnan(answers(lambda s: s.data.ema("SPX", 1 << 19), gaps)).all()
