@@ -234,8 +234,8 @@ def test_other_parameters_are_not_compiled_again(monkeypatch):
         lambda f, folder, signature: (kinds.append(signature[1]), original(f, folder, signature))[1],
     )
     sweep(Crossing, BARS_GIVEN, GRID | {"share": [0.1, 0.3]}, threads=2)
-    assert {kind.name for kind in kinds} == {kinds[0].name}
-    assert len(kinds) == 2  # loaded once a thread
+    assert len(kinds) <= 2  # loaded once a process, unless both threads ask before it is there
+    assert len({kind.name for kind in kinds}) <= 1
 
 
 # -------------------------------------------------------------------------------------------------------------- failures
