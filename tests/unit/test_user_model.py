@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from ml4t.backtest import BacktestConfig, ConfigError, ModelError, Result, interpreted, run
-from ml4t.backtest._jit import IS_COMPILED, kernel_digest
+from ml4t.backtest._cache import kernel_digest
+from ml4t.backtest._jit import IS_COMPILED
 from ml4t.backtest.artifacts import verify
 from ml4t.backtest.artifacts.outcome import Outcome
 from scenarios.table import FLAT, MARGIN, Scenario, Scripted, buy, frame, sell

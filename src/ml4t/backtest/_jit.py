@@ -1,4 +1,4 @@
-"""The compile decorators, their disk cache, and the compiled view of the state. With `_compiler` on Numba's private side.
+"""The compile decorators and the compiled view of the state. With `_cache` and `_compiler` on Numba's private side.
 
 Three decorators: `inline` (part of its caller), `function` (a unit of its own that compiled code calls) and `entry` (what Python
 calls). Units are linked by symbol: Numba alone would copy every callee into its caller and optimise it again at each level, 70 s
@@ -8,29 +8,20 @@ reference is ever counted (ADR 0005).
 """
 
 import ctypes
-import hashlib
 import operator
-import os
-import re
-import shutil
-import time
-import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from threading import RLock
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import llvmlite.binding
 import numba
 import numpy as np
-import platformdirs
 from llvmlite import ir
 from numba import config, typeof
 from numba.core import cgutils, types
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.datamodel import models, register_default
+from numba.core.dispatcher import Dispatcher
 from numba.core.imputils import lower_builtin, lower_getattr, lower_getattr_generic
 from numba.core.typing.templates import (
     AbstractTemplate,
@@ -42,6 +33,8 @@ from numba.core.typing.templates import (
 )
 from numba.extending import intrinsic, typeof_impl
 
+from ml4t.backtest._build import build
+from ml4t.backtest._cache import DIGEST, KernelCache, cache_in, forget_old_kernels
 from ml4t.backtest._compiler import FragmentCompiler, UnitCompiler, rare_collection, share_fragments
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,103 +42,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 # types of what units take and return
 VOID, INT, FLOAT = types.void, types.int64, types.float64
 
-PACKAGE = Path(__file__).parent
 COMPILING = RLock()
 """Held while anything is compiled or linked: a thread must find all units of the others."""
 IS_COMPILED = not config.DISABLE_JIT
-
-
-def kernel_sources() -> list[Path]:
-    """Every file whose text may end up in compiled code."""
-    return [
-        PACKAGE / "_jit.py",
-        PACKAGE / "_compiler.py",
-        PACKAGE / "enums.py",
-        PACKAGE / "queue_rule.py",
-        PACKAGE / "inputs.py",
-        PACKAGE / "tables.py",
-        PACKAGE / "allocation.py",
-        *sorted((PACKAGE / "kernel").glob("*.py")),
-    ]
-
-
-def kernel_digest() -> str:
-    """SHA-256 over the kernel's sources, Numba's version and the flags that are missing in Numba's own cache key."""
-    flags = (numba.__version__, config.BOUNDSCHECK, config.OPT, config.DEBUGINFO_DEFAULT, config.CPU_NAME)
-    text = b"\0".join(path.read_bytes() for path in kernel_sources())
-    return hashlib.sha256(text + repr(flags).encode()).hexdigest()[:16]
-
-
-DIGEST = kernel_digest()
-
-
-def cache_root() -> Path:
-    """Folder of compiled code: `ML4T_BACKTEST_CACHE`, or the user's cache folder. As trusted as the code itself, hence private (0700)."""
-    root = os.environ.get("ML4T_BACKTEST_CACHE") or platformdirs.user_cache_dir("ml4t-backtest", appauthor=False)
-    path = Path(root)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and path.stat().st_uid == os.getuid():
-        path.chmod(0o700)  # it may have been made by hand
-    return path
-
-
-KEPT = 30
-"""Days for which compiled code that nobody uses stays in the cache."""
-
-
-def forget_old_kernels() -> None:
-    """Compiled code of kernels that nobody has used for `KEPT` days is gone from the cache; this one counts as used now."""
-    for folder in cache_root().iterdir():
-        if not re.fullmatch("[0-9a-f]{16}", folder.name):
-            continue
-        with suppress(OSError):  # another process may be doing the same, and a cache may be read-only
-            if folder.name == DIGEST:
-                os.utime(folder)
-            elif time.time() - folder.stat().st_mtime > KEPT * 86_400:
-                shutil.rmtree(folder)
-
-
-class _DigestLocator(_CacheLocator):  # type: ignore[misc]
-    """Stores entries under `cache_root()/DIGEST`. Numba alone would not notice an edit in a file that the cached function imports."""
-
-    folder: ClassVar = ""
-
-    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
-        self._py_file = py_file
-        self._lineno = py_func.__code__.co_firstlineno
-
-    def get_cache_path(self) -> str:
-        return str(cache_root() / DIGEST / self.folder)
-
-    def get_source_stamp(self) -> str:
-        return DIGEST
-
-    def get_disambiguator(self) -> str:
-        return str(self._lineno)
-
-    @classmethod
-    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_DigestLocator":
-        self = cls(py_func, py_file)
-        self.ensure_cache_path()
-        return self
-
-
-class _DigestImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes: ClassVar = [_DigestLocator]
-
-
-class _DigestCache(FunctionCache):  # type: ignore[misc]
-    _impl_class = _DigestImpl
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception as error:  # noqa: BLE001  a damaged file can raise anything; compiling again is always right
-            warnings.warn(
-                f"compiled code in {self.cache_path} is damaged ({error!r}) and is compiled again", stacklevel=2
-            )
-            self.flush()
-            return None
 
 
 _strategies: dict[tuple[str, tuple[Any, ...]], Callable[..., Any]] = {}
@@ -160,18 +59,8 @@ def compile_strategy(f: Callable[..., Any], folder: str, signature: tuple[Any, .
         return found
     link_units()
 
-    class Locator(_DigestLocator):
-        pass
-
-    class Impl(CompileResultCacheImpl):  # type: ignore[misc]
-        _locator_classes: ClassVar = [Locator]
-
-    class Cache(_DigestCache):
-        _impl_class = Impl
-
-    Locator.folder = folder
     dispatcher = numba.njit(error_model="python", nogil=True, no_cfunc_wrapper=True)(f)
-    dispatcher._cache = Cache(f)
+    dispatcher._cache = cache_in(folder)(f)
     dispatcher.compile(signature)
     return _strategies.setdefault((folder, signature), dispatcher.get_overload(signature))
 
@@ -198,7 +87,7 @@ def _compiled(f: Callable[..., Any], **options: Any) -> Any:
 def _cached(f: Callable[..., Any], **options: bool) -> Any:
     dispatcher = _compiled(f, pipeline_class=UnitCompiler, **options)
     if IS_COMPILED:
-        dispatcher._cache = _DigestCache(f)
+        dispatcher._cache = KernelCache(f)
     return dispatcher
 
 
@@ -250,18 +139,33 @@ _units: list[tuple[str, Any, Any]] = []
 def link_units() -> None:
     """Every unit is compiled, or loaded, and found by its symbol. In the order of definition: a unit calls only earlier ones."""
     with COMPILING:
-        _link_units()
+        if _units:
+            forget_old_kernels()
+            build({symbol: _extent(f, set()) for symbol, f, _ in _units if not f._cache.has_files()})
+        while _units:
+            symbol, dispatcher, signature = _units.pop(0)
+            dispatcher.compile(signature)
+            compiled = dispatcher.overloads[dispatcher.signatures[0]]
+            address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+            llvmlite.binding.add_symbol(symbol, address)
 
 
-def _link_units() -> None:
-    if _units:
-        forget_old_kernels()
-    while _units:
-        symbol, dispatcher, signature = _units.pop(0)
-        dispatcher.compile(signature)
-        compiled = dispatcher.overloads[dispatcher.signatures[0]]
-        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-        llvmlite.binding.add_symbol(symbol, address)
+def _extent(dispatcher: Any, counted: set[Any]) -> int:
+    """Bytes of Python's code in a function and in the fragments that become part of it."""
+    code, names = dispatcher.py_func.__code__, dispatcher.py_func.__globals__
+    counted.add(dispatcher)
+    inside = {found for name in code.co_names if isinstance(found := names.get(name), Dispatcher)} - counted
+    return len(code.co_code) + sum(_extent(each, counted) for each in inside if each not in counted)
+
+
+def compile_into_cache(symbols: set[str]) -> None:
+    """The units of these symbols are in the disk cache. This process cannot run them: the others have no addresses."""
+    for symbol, _, _ in _units:
+        llvmlite.binding.add_symbol(symbol, 1)
+    with rare_collection():
+        for symbol, dispatcher, signature in _units:
+            if symbol in symbols:
+                dispatcher.compile(signature)
 
 
 def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
