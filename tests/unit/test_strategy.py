@@ -1,5 +1,7 @@
 """What users write: parameters, hooks and their order, schedules, warm-up, notes, and errors that say where."""
 
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -480,6 +482,47 @@ def test_an_interrupt_is_not_swallowed() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(Stop(), bars(2))
+
+
+def test_a_real_interrupt_ends_the_run_at_the_bar_on_which_it_came() -> None:
+    """The hook is called by compiled code, where Python does not look for signals."""
+
+    class Long(Strategy):
+        seen = 0
+
+        def on_bar(self) -> None:
+            self.seen += 1
+            if self.seen == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    strategy = Long()
+    with pytest.raises(KeyboardInterrupt):
+        run(strategy, bars(9))
+    assert strategy.seen in (3, 4)
+
+
+def test_what_a_hook_returns_is_released() -> None:
+    alive: set[int] = set()
+
+    class Returned:
+        def __init__(self) -> None:
+            alive.add(id(self))
+
+        def __del__(self) -> None:
+            alive.discard(id(self))
+
+    class Returns(Strategy):
+        most = 0
+
+        def on_bar(self) -> Returned:  # type: ignore[override]
+            self.most = max(self.most, len(alive))
+            return Returned()
+
+    strategy = Returns()
+    before = sys.getrefcount(None)
+    run(strategy, bars(300))
+    assert (strategy.most, len(alive)) == (0, 0)
+    assert sys.getrefcount(None) - before < 100
 
 
 def test_time_starts_with_the_first_bar_whatever_arrived_before() -> None:

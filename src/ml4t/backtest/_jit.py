@@ -1,10 +1,10 @@
 """The compile decorators and the compiled view of the state. With `_cache` and `_compiler` on Numba's private side.
 
-Three decorators: `inline` (part of its caller), `function` (a unit of its own that compiled code calls) and `entry` (what Python
-calls). Units are linked by symbol: Numba alone would copy every callee into its caller and optimise it again at each level, 70 s
-instead of 10 (ADR 0012). What crosses from Python is one int: the address of a table of (pointer, length) pairs, one for each array of
-the state (`Handle`). In compiled code `state.orders.side[i]` reads the pointer from that table; the arrays have no owner there, so no
-reference is ever counted (ADR 0005).
+Four decorators: `inline` (part of its caller), `function` (a unit of its own that compiled code calls), `entry` (what Python calls) and
+`loop` (what calls Python). Units are linked by symbol: Numba alone would copy every callee into its caller and optimise it again at each
+level, 70 s instead of 10 (ADR 0012). What crosses from Python is one int: the address of a table of (pointer, length) pairs, one for each
+array of the state (`Handle`). In compiled code `state.orders.side[i]` reads the pointer from that table; the arrays have no owner there, so
+no reference is ever counted (ADR 0005).
 """
 
 import ctypes
@@ -80,6 +80,11 @@ def entry(f: F) -> F:
     return cast("F", _cached(f, no_cfunc_wrapper=True))
 
 
+def loop(f: F) -> F:
+    """Compile f(key, function) as a C function that calls a Python function, see `call_python`: cached on disk."""
+    return cast("F", _cached(f, no_cpython_wrapper=True))
+
+
 def _compiled(f: Callable[..., Any], **options: Any) -> Any:
     return numba.njit(error_model="numpy", **options)(f)
 
@@ -144,10 +149,14 @@ def link_units() -> None:
             build({symbol: _extent(f, set()) for symbol, f, _ in _units if not f._cache.has_files()})
         while _units:
             symbol, dispatcher, signature = _units.pop(0)
-            dispatcher.compile(signature)
-            compiled = dispatcher.overloads[dispatcher.signatures[0]]
-            address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-            llvmlite.binding.add_symbol(symbol, address)
+            llvmlite.binding.add_symbol(symbol, _address(dispatcher, signature))
+
+
+def _address(dispatcher: Any, signature: Any) -> int:
+    """Where the C function is, compiled or loaded."""
+    dispatcher.compile(signature)
+    compiled = dispatcher.overloads[dispatcher.signatures[0]]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
 
 
 def _extent(dispatcher: Any, counted: set[Any]) -> int:
@@ -176,6 +185,17 @@ def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
         link_units()
         dispatcher.compile(signature)
         return cast("Callable[..., Any]", dispatcher.get_overload(signature))
+
+
+def bind_loop(dispatcher: Any) -> Callable[[Any, Callable[[], Any]], int]:
+    """A loop as a function of a handle's key and the Python function to call. What the latter raises, it raises."""
+    if not IS_COMPILED:
+        return cast("Callable[[Any, Callable[[], Any]], int]", dispatcher)
+    with COMPILING, rare_collection():
+        link_units()
+        # a function that holds the GIL, and after which Python looks for an error
+        call = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(_address(dispatcher, INT(INT, INT)))
+    return lambda key, function: int(call(key, id(function)))
 
 
 # ---------------------------------------------------------------------------------------------------------------- state
@@ -365,6 +385,22 @@ if IS_COMPILED:
         return FLOAT(INT, wanted), codegen
 
     @intrinsic
+    def call_python(typingctx: Any, function: Any) -> Any:  # noqa: ARG001
+        """The Python function at this address was called, without arguments, by a thread that holds the GIL. Whether it raised."""
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noqa: ARG001
+            python = context.get_python_api(builder)
+            name = "PyObject_CallNoArgs"
+            call = cgutils.get_or_insert_function(builder.module, ir.FunctionType(python.pyobj, [python.pyobj]), name)
+            result = builder.call(call, [builder.inttoptr(args[0], python.pyobj)])
+            raised = cgutils.is_null(builder, result)
+            with builder.if_then(builder.not_(raised)):
+                python.decref(result)
+            return raised
+
+        return types.boolean(types.intp), codegen
+
+    @intrinsic
     def borrow(typingctx: Any, key: Any) -> Any:  # noqa: ARG001
         """The state behind a handle's key."""
 
@@ -378,6 +414,11 @@ else:
     def call_pointer(address: int, arguments: tuple[float, ...]) -> float:
         """What the function at an address returns: a float, for a tuple of an int and floats."""
         return float(model_prototype(len(arguments))(int(address))(*arguments))
+
+    def call_python(function: Callable[[], Any]) -> bool:
+        """The function was called. It did not raise: here that would end the caller, too."""
+        function()
+        return False
 
     def borrow(key: Handle) -> Any:
         """The state behind a handle's key."""

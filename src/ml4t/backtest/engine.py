@@ -256,13 +256,9 @@ class Engine:
     # -------------------------------------------------------------------------------------------------------- the loop
     def _drive(self, report: Progress | None) -> None:
         key = self._handle.key
-        advance = self._models.watched(entry_point("advance"), self._handle, self.bars.symbols)
+        drive = self._models.watched(entry_point("drive"), self._handle, self.bars.symbols)
         decide = self.strategy.on_bar if self._decides_on_bars_only() and report is None else self._decision(report)
-        while True:
-            while not (code := advance(key)):
-                decide()
-            if code == DONE:
-                return
+        while drive(key, decide) != DONE:
             grow(self._handle)  # GROW: nothing was consumed
 
     def _drive_compiled(self) -> None:

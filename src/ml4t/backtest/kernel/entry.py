@@ -7,20 +7,21 @@ from typing import Any
 from numba import types
 
 from ml4t.backtest import allocation  # noqa: F401  the layout of the state must be known before anything is compiled
-from ml4t.backtest._jit import bind, borrow, entry
+from ml4t.backtest._jit import bind, bind_loop, borrow, entry
 from ml4t.backtest.inputs import F8, I4, I8
 from ml4t.backtest.kernel import indicator
+from ml4t.backtest.kernel.callback import advance_to_decision, call_at_decisions
 from ml4t.backtest.kernel.clock import merge, push_timer
 from ml4t.backtest.kernel.exit import is_under_way
 from ml4t.backtest.kernel.memory import recursive
 from ml4t.backtest.kernel.request import change_order, link_orders, place, withdraw_order
-from ml4t.backtest.kernel.step import advance, reveal_information
+from ml4t.backtest.kernel.step import reveal_information
 
 
 @entry
 def advance_entry(key: Any) -> int:
-    """`kernel.step.advance`."""
-    return advance(borrow(key))
+    """`kernel.callback.advance_to_decision`."""
+    return advance_to_decision(borrow(key))
 
 
 @entry
@@ -151,10 +152,12 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
 @cache
 def entry_point(name: str) -> Callable[..., Any]:
     """The entry point of this name, compiled or loaded when it is first asked for."""
+    if name == "drive":
+        return bind_loop(call_at_decisions)
     function, *arguments = ENTRY_POINTS[name]
     return bind(function, *arguments)
 
 
 def functions() -> dict[str, Callable[..., Any]]:
     """Every entry point, compiled or loaded."""
-    return {name: entry_point(name) for name in ENTRY_POINTS}
+    return {name: entry_point(name) for name in (*ENTRY_POINTS, "drive")}
