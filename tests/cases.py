@@ -24,6 +24,7 @@ from case import (
 )
 from random_bars import dressed, finer_bars, intraday_grid, merge, session_grid, walk
 from random_config import random_config
+from random_costs import DAYS_KNOWN, add_costs
 from random_script import RandomScript
 
 if TYPE_CHECKING:
@@ -79,11 +80,13 @@ def random_case(seed: int) -> Case:
     config = random_config(rng, universe, rich=rich)
     if session is not None:
         config["data"] = {"session": session}
+    special = random.Random(f"{seed} costs")  # of its own, so that all else is drawn as without these costs
+    is_daily = rich and special.random() < 0.4 and add_costs(special, config, bars)
     scarce = "participation" in config["fills"] or config["fills"].get("touch", {}).get("kind") == "queue"
     bars = dressed(rng, bars, config, scarce=scarce, events=rich and rng.random() < 0.12)
     finer = finer_bars(rng, bars) if rich and rng.random() < 0.15 else []
     finer.sort(key=lambda bar: (bar.start, universe.index(bar.symbol)))
-    script = RandomScript(rng, bars, universe, config, rich=rich).requests()
+    script = RandomScript(rng, bars, universe, config, rich=rich, days=DAYS_KNOWN if is_daily else 0).requests()
     return Case(bars, universe, config, script, "session" if layout == "session" else "start", finer)
 
 

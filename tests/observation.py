@@ -99,10 +99,10 @@ class Observation:
         instruments = self.case.config["instruments"]
         return {**instruments["default"], **instruments.get("symbols", {}).get(symbol, {})}
 
-    def slippage(self, symbol: str) -> Row:
-        """The slippage model of a symbol."""
+    def cost(self, symbol: str, name: str) -> Row:
+        """The model of this cost for a symbol."""
         costs = self.case.config["costs"]
-        model: Row = costs.get("symbols", {}).get(symbol, {}).get("slippage", costs["slippage"])
+        model: Row = costs.get("symbols", {}).get(symbol, {}).get(name, costs.get(name, {"kind": "none"}))
         return model
 
 

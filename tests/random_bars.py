@@ -8,6 +8,7 @@ from typing import Any
 
 from case import DAY, EPOCH, HOUR, TICK, Bar
 
+VOLUMES = (0.0, 4.0, 8.0, 10.0, 20.0, 40.0, 100.0, 1000.0)
 Slot = tuple[int, int, int]
 """Start, end and session close of a bar."""
 
@@ -66,12 +67,14 @@ def walk(rng: random.Random, symbol: str, grid: list[Slot], missing: float) -> l
 def dressed(rng: random.Random, bars: list[Bar], config: dict[str, Any], *, scarce: bool, events: bool) -> list[Bar]:
     """The bars with what the config's rules ask for, and, where asked for, with scarce volume, halts and price limits."""
     fills, account = config["fills"], config["account"]
-    needs_quotes = fills.get("quote", "last") != "last" or account.get("mark", "last") != "last"
+    slippage = config["costs"]["slippage"]["kind"]
+    needs_quotes = slippage == "spread" or {fills.get("quote", "last"), account.get("mark", "last")} != {"last"}
+    volumes = VOLUMES[1:] if slippage == "square_root" else VOLUMES  # no day without volume
     found = []
     for bar in bars:
         fields: dict[str, Any] = {}
         if scarce:
-            fields["volume"] = rng.choice((0.0, 4.0, 8.0, 10.0, 20.0, 40.0, 100.0, 1000.0))
+            fields["volume"] = rng.choice(volumes)
         if needs_quotes:
             fields |= _quotes(rng, bar)
         if fills["market"] == "next_vwap":

@@ -15,10 +15,20 @@ RATES = (0.015625, 0.03125, 0.02)
 
 
 class RandomScript:
-    """Draws requests; those of a `rich` script use groups, triggers, times in force and relative prices."""
+    """Draws requests; those of a `rich` script use groups, triggers, times in force and relative prices.
+
+    The first come when `days` sessions of every symbol have begun.
+    """
 
     def __init__(
-        self, rng: random.Random, bars: list[Bar], universe: list[str], config: dict[str, Any], *, rich: bool
+        self,
+        rng: random.Random,
+        bars: list[Bar],
+        universe: list[str],
+        config: dict[str, Any],
+        *,
+        rich: bool,
+        days: int = 0,
     ) -> None:
         self.rng = rng
         self.bars = bars
@@ -30,15 +40,20 @@ class RandomScript:
         self.busy = rng.choice((0.35, 0.6, 0.9))
         self.submitted: list[Submit] = []
         self.first_of_decision = 0
+        self.days = days
 
     def requests(self) -> dict[int, list[Request]]:
         decisions = sorted({bar.end for bar in self.bars})
         script: dict[int, list[Request]] = {}
         for n, now in enumerate(decisions):
             self.first_of_decision = len(self.submitted)
-            if self.rng.random() < self.busy:
+            if self.rng.random() < self.busy and self._has_days(now):
                 script[n] = [self._request(now, decisions) for _ in range(self.rng.choice((1, 1, 2, 3)))]
         return script
+
+    def _has_days(self, now: int) -> bool:
+        known = [{bar.session_close for bar in self._known(symbol, now)} for symbol in self.universe]
+        return all(len(sessions) >= self.days for sessions in known)
 
     def _request(self, now: int, decisions: list[int]) -> Request:
         recent = list(enumerate(self.submitted))[-5:]

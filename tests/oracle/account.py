@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from outcome import ZERO, Order
 
-from .cost import commission, model, slipped
+from .cost import Deal, added_commission, commission, model
 from .group import settle
 from .path import trail_stop
 from .sizing import is_reduction
@@ -37,7 +37,7 @@ def admit(world: World, batch: list[Order], accept: Callable[[Order], None]) -> 
                 reason = reserve(world, order, quantity, reference)
             elif world.config["orders"]["admission"] == "pseudo_execute":
                 value = quantity * reference * world.multiplier(order.symbol)
-                running -= order.side * value + commission(world, order, quantity, value)
+                running -= order.side * value + added_commission(world, order, quantity, value)
                 # Choice: "stays where it is" means below zero, with the rejected order taken off.
                 reason = "insufficient_cash" if world.is_less(running, ZERO) else "none"
         if reason == "none":
@@ -55,7 +55,7 @@ def reserve(world: World, order: Order, quantity: Decimal, reference: Decimal) -
         return "none"
     value = opening * reference * world.multiplier(order.symbol)
     rate = world.margin_rate if world.is_margin else ONE
-    need = value * rate + commission(world, order, opening, value)
+    need = value * rate + added_commission(world, order, opening, value)
     free = world.cash
     if world.is_margin:
         free = world.equity() - world.margin_rate * world.gross()
@@ -79,9 +79,9 @@ def short_of_funds(world: World) -> str:
 # --------------------------------------------------------------------------------------------------------- at the fill
 
 
-def affordable(world: World, order: Order, wanted: Decimal, reference: Decimal) -> tuple[Decimal, str]:
+def affordable(world: World, terms: Deal, wanted: Decimal) -> tuple[Decimal, str]:
     """The signed quantity that the account takes, and the reason of the last test that took less than wanted."""
-    held = world.positions[order.symbol].quantity
+    order, held = terms.order, world.positions[terms.order.symbol].quantity
     quantity, reason = wanted, "none"
     if not world.is_margin and held + quantity < 0:
         reason = "short_not_allowed"
@@ -90,14 +90,14 @@ def affordable(world: World, order: Order, wanted: Decimal, reference: Decimal) 
         quantity = -held
 
     def fits(size: Decimal) -> bool:
-        return can_pay(world, order, sign(quantity) * size, reference)
+        return can_pay(world, terms, sign(quantity) * size)
 
     if fits(abs(quantity)):
         return quantity, reason
     short = short_of_funds(world)
     lot = world.instrument(order.symbol, "lot_size", 1.0)
     if lot == 0:
-        size = largest_fraction(world, order, abs(quantity), reference, fits)
+        size = largest_fraction(world, terms, abs(quantity), fits)
         if size >= abs(quantity) * (1 - NEAR):
             return sign(quantity) * size, reason
         if rejects_shortfall(world, order) or size <= NEAR * abs(wanted):
@@ -111,11 +111,11 @@ def affordable(world: World, order: Order, wanted: Decimal, reference: Decimal) 
     return sign(quantity) * max(size, ZERO), short
 
 
-def can_pay(world: World, order: Order, quantity: Decimal, reference: Decimal) -> bool:
+def can_pay(world: World, terms: Deal, quantity: Decimal) -> bool:
+    order, reference, price = terms.order, terms.reference, terms.price
     position, multiplier = world.positions[order.symbol], world.multiplier(order.symbol)
     held, side = position.quantity, sign(quantity)
-    price = slipped(world, order, reference, side)
-    paid = commission(world, order, abs(quantity), abs(quantity) * price * multiplier)
+    paid = commission(world, terms, abs(quantity))
     cash = world.cash - quantity * price * multiplier - paid
     if not world.is_margin:
         return not world.is_less(cash, ZERO)
@@ -130,14 +130,11 @@ def can_pay(world: World, order: Order, quantity: Decimal, reference: Decimal) -
     return not world.is_less(equity, world.margin_rate * exposure)
 
 
-def largest_fraction(
-    world: World, order: Order, most: Decimal, reference: Decimal, fits: Callable[[Decimal], bool]
-) -> Decimal:
+def largest_fraction(world: World, terms: Deal, most: Decimal, fits: Callable[[Decimal], bool]) -> Decimal:
     """Bisection between the points where the need jumps or bends: position zero and the tiers' borders."""
-    held = world.positions[order.symbol].quantity
-    price = slipped(world, order, reference, order.side or 1)
+    order, held = terms.order, world.positions[terms.order.symbol].quantity
     tiers = model(world, order.symbol, "commission").get("tiers", [])
-    unit = price * world.multiplier(order.symbol)
+    unit = terms.price * world.multiplier(order.symbol)
     bends = {ZERO, most, abs(held)}
     bends |= {(number(tier["up_to"]) - order.value) / unit for tier in tiers if tier.get("up_to") is not None}
     points = sorted((point for point in bends if 0 <= point <= most), reverse=True)

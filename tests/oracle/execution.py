@@ -8,7 +8,7 @@ from cases import Bar
 from outcome import AFTER_CLOSE, ZERO, Entry, Fill, Lot, Moment, Order, Position, Trade
 
 from .account import affordable
-from .cost import commission, slipped
+from .cost import Deal, commission, deal, month
 from .path import Course, segment
 from .sizing import direction, wanted_at_fill
 from .trigger import is_first_meeting
@@ -43,19 +43,20 @@ def execute(world: World, order: Order, moment: Moment, course: Course | None, t
     offered = capped if bar is None else order.side * min(abs(capped), allowance(world, bar, abs(capped)))
     if order.tif == "FOK" and abs(offered) < abs(wanted):
         return world.transition(order, "expired", "not_in_full", time)
-    quantity, reason = affordable(world, order, offered, moment.price)
+    terms = deal(world, order, offered, moment, course)
+    quantity, reason = affordable(world, terms, offered)
     if quantity == 0:
         return world.transition(order, "cancelled" if order.filled else "rejected", reason, time)
     if order.tif == "FOK" and abs(quantity) < abs(wanted) * (1 - NEAR):
         return world.transition(order, "expired", "not_in_full", time)
     if bar is not None and participation(world) is not None:
         world.allowances[bar] -= abs(quantity)
-    return finish(world, order, quantity, wanted, reason, moment, course, time)
+    return finish(world, terms, quantity, wanted, reason, moment, course, time)
 
 
 def finish(
     world: World,
-    order: Order,
+    terms: Deal,
     quantity: Decimal,
     wanted: Decimal,
     reason: str,
@@ -64,10 +65,10 @@ def finish(
     time: int,
 ) -> None:
     """The fill is booked, and the order is filled, waits for more volume, or gives up the rest."""
-    bar = None if course is None else course.bar
+    order, bar = terms.order, None if course is None else course.bar
     if order.quantity is None and order.resolved is None and order.sizing != "close":
         order.resolved = abs(wanted)
-    price = book(world, order, quantity, moment, bar, time)
+    price = book(world, terms, quantity, moment, bar, time)
     is_done = abs(quantity - wanted) <= NEAR * abs(wanted)
     kept = ZERO if is_done else 1 - quantity / wanted
     order.reserved *= kept
@@ -148,15 +149,15 @@ def volume(world: World, bar: Bar, rule: dict[str, object]) -> Decimal:
 # ----------------------------------------------------------------------------------------------------------- the books
 
 
-def book(world: World, order: Order, quantity: Decimal, moment: Moment, bar: Bar | None, time: int) -> Decimal:
+def book(world: World, terms: Deal, quantity: Decimal, moment: Moment, bar: Bar | None, time: int) -> Decimal:
     """The fill is in the books; its price."""
-    symbol, position = order.symbol, world.positions[order.symbol]
-    multiplier = world.multiplier(symbol)
+    order, symbol, position = terms.order, terms.order.symbol, world.positions[terms.order.symbol]
+    multiplier, price = world.multiplier(symbol), terms.price
     if 0 < abs(position.quantity + quantity) < NEAR * max(abs(position.quantity), abs(quantity)):
         quantity = -position.quantity
-    price = slipped(world, order, moment.price, sign(quantity))
     value = abs(quantity) * price * multiplier
-    paid = commission(world, order, abs(quantity), value)
+    paid = commission(world, terms, abs(quantity))
+    world.traded[month(terms.bar)] += value
     slippage = abs(price - moment.price) * abs(quantity) * multiplier
     order.filled, order.value = order.filled + abs(quantity), order.value + value
     order.commission += paid

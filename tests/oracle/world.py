@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -96,6 +97,7 @@ class World:
         self.is_margin = self.config["account"]["kind"] == "margin"
         self.causes: list[Filled | Ended] = []  # what has consequences that are not carried out yet
         self.allowances: dict[Bar, Decimal] = {}
+        self.traded: defaultdict[tuple[int, int], Decimal] = defaultdict(Decimal)  # value by year and month
         self.now = -1
         self.last = max(bar.end for bar in case.bars)
         self.bars_of = {

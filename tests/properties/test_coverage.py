@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import fields
+from typing import get_args
 
 import pytest
 
@@ -26,17 +28,13 @@ from ml4t.backtest.enums import (
     TimeInForce,
     Valuation,
 )
+from ml4t.backtest.models.commission import Commission
+from ml4t.backtest.models.slippage import HalfSpread, Slippage, StopSlippage
+from ml4t.backtest.models.tax import Tax
 from observation import Observation, Row
 
 LEAST = 50
 """Fills of each order type and kind."""
-
-NOT_YET = {
-    ("partially_filled", "partially_filled"): "needs liquidity limits",
-    ("partially_filled", "filled"): "needs liquidity limits",
-    ("partially_filled", "expired"): "needs liquidity limits",
-}
-"""Legal transitions that the random cases do not have to reach."""
 
 RULES = {
     ("account", "kind"): AccountKind,
@@ -60,8 +58,15 @@ IN_THE_LABORATORY = {
     "orders.valuation=bar_close",
 }
 """Rules that exist for profiles: the oracle does not know them, the engine that has them is their judge (`parity/`, `tests/parity`)."""
-COMMISSIONS = ("none", "rate", "per_share", "per_order", "rate_plus_fixed", "tiered")
-SLIPPAGES = ("none", "rate", "fixed", "ticks")
+COSTS = {
+    "commission": Commission,
+    "slippage": Slippage,
+    "spread": HalfSpread,
+    "stop_slippage": StopSlippage,
+}
+"""The union of the kinds of each cost."""
+NOT_DRAWN = {"spread=none", "spread=ticks", "stop_slippage=none"}
+"""Kinds that cases do not name: the first and last are what is in force without a name."""
 
 
 def kind(run: Observation, fill: Row) -> str:
@@ -109,8 +114,10 @@ def counts(corpus: list[Observation]) -> dict[str, Counter[str]]:
         config = run.case.config
         for section, name in RULES:
             tables["rules"][f"{section}.{name}={config[section][name]}"] += bool(run.fills)
-        for model in ("commission", "slippage"):
+        for model in COSTS.keys() & config["costs"]:
             tables["costs"][f"{model}={config['costs'][model]['kind']}"] += bool(run.fills)
+        for rate in config["costs"].get("tax", {}):
+            tables["costs"][f"tax.{rate}"] += bool(run.fills)
     return tables
 
 
@@ -139,7 +146,7 @@ def test_few_cases_fill_nothing(counts: dict[str, Counter[str]]) -> None:
 
 
 def test_every_transition_is_reached(counts: dict[str, Counter[str]]) -> None:
-    wanted = {f"{a} > {b}" for a, b in EDGES - set(NOT_YET)}
+    wanted = {f"{a} > {b}" for a, b in EDGES}
     assert wanted - set(counts["transitions"]) == set()
 
 
@@ -160,5 +167,6 @@ def test_every_member_is_met(counts: dict[str, Counter[str]], table: str, choice
 def test_every_rule_and_cost_has_had_fills(counts: dict[str, Counter[str]]) -> None:
     rules = {f"{section}.{name}={value}" for (section, name), choice in RULES.items() for value in names(choice)}
     assert rules - set(+counts["rules"]) == IN_THE_LABORATORY
-    costs = {f"commission={kind}" for kind in COMMISSIONS} | {f"slippage={kind}" for kind in SLIPPAGES}
-    assert costs - set(+counts["costs"]) == set()
+    costs = {f"{name}={model.kind}" for name, union in COSTS.items() for model in get_args(union)}
+    costs |= {f"tax.{each.name}" for each in fields(Tax)}
+    assert costs - set(+counts["costs"]) == NOT_DRAWN

@@ -302,6 +302,7 @@ def test_12_a_range_that_was_over(scenario: Scenario) -> None:
 
 # 5 of a bar's 1,000 units are handed out
 SHARE = {"fills.participation": {"share": 0.005}}
+DUST = {"instruments.default.lot_size": 0.0}
 TO_105 = (100, 106, 99, 105)
 SHARED = [
     # 4 and 1 of the 5 units of bar 1, the rest of the second order on bar 2
@@ -320,6 +321,14 @@ SHARED = [
     Scenario("an exit for half of what its entry fills", [FLAT, TO_105],
              {1: [buy(8, tif="IOC"), sell(parent=1, fraction=0.5, limit=105)]},
              [Fill(1, "open", "buy", 5, 100)], CASH - 500, {1: "expired not_immediate", 2: WORKS}, SHARE),
+    # 0.6 of each bar. In float64 1.8 - 0.6 - 0.6 is 0.6000000000000001, and the third bar has 0.6: no rest is left of that
+    Scenario("what rounding leaves is no rest", [FLAT] * 5, {1: [buy(1.8)]},
+             [Fill(n, "open", "buy", 0.6, 100) for n in (1, 2, 3)], CASH - 180, config=DUST | {"fills.participation": {"share": 0.0006}}),
+    # 1.7 of each bar, and 5.1 - 1.7 - 1.7 is 1.6999999999999997 of the order, 1.6999999999999995 of the position
+    Scenario("an exit that rounding puts beyond the position is filled", [FLAT] * 8,
+             {1: [buy(5.1)], 4: [sell(5.1, reduce_only=True)]},
+             [Fill(n, "open", "buy" if n < 4 else "sell", 1.7, 100) for n in range(1, 7)], CASH,
+             config=DUST | {"fills.participation": {"share": 0.0017}}),
     Scenario("all or nothing", [FLAT, FLAT, FLAT], {1: [buy(10, tif="FOK")]}, [], CASH, {1: "expired not_in_full"}, SHARE),
     Scenario("what is touched is not passed", [FLAT, (100, 101, 95, 99)], {0.5: [buy(10, limit=95)]}, [], CASH,
              {1: "accepted admitted"}, {"fills.touch": {"kind": "through"}}),

@@ -199,6 +199,12 @@ def is_filled_at_stop(state: State, cell: int, row: int, stop: float) -> bool:
     return side * (limit - best) >= 0.0 and side * (limit - stop) > 0.0
 
 
+@inline
+def is_cut(units: float, wanted: float) -> bool:
+    """Whether units are less than what was wanted; what partial fills leave of 5.5 - 4.5 - 0.8 - 0.2 is dust, and no rest."""
+    return abs(units) < abs(wanted) * (1.0 - NEARLY_WHOLE)
+
+
 @function(VOID, INT, INT, INT, FLOAT, FLOAT)
 def fill_order(state: State, cell: int, row: int, leg: int, progress: float, price: float) -> None:
     """The order is filled at this price of the market, in part or in full, or has ended because it cannot be."""
@@ -217,7 +223,7 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
         quantity = reducible(state, slot, wanted)
         if wanted != 0.0 or held == 0.0:
             nothing = Reason.NOTHING_TO_REDUCE
-        if quantity != wanted:
+        if is_cut(quantity, wanted):
             short = Reason.NOTHING_TO_REDUCE
     if quantity == 0.0:
         end_order(state, cell, time, OrderState.CANCELLED, nothing)
@@ -240,7 +246,7 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
             return
         if reason != Reason.NONE:
             short = reason
-    is_limited = units < abs(quantity)
+    is_limited = is_cut(units, quantity)
     if tif == TimeInForce.FOK and (is_limited or short != Reason.NONE):
         end_order(state, cell, time, OrderState.EXPIRED, Reason.NOT_IN_FULL)
         return
