@@ -169,6 +169,12 @@ CASES = [
         rules(),
         ["mixes the time zones", "'None'", "UTC"],
     ),
+    (
+        "pandas index of naive and aware times",
+        pd.DataFrame({k: v for k, v in GOOD.items() if k != "timestamp"}, index=pd.Index(MIXED, dtype=object)),
+        rules(),
+        ["mixes the time zones", "'None'", "UTC"],
+    ),
     ("empty", bars().clear(), rules(), ["there are no rows"]),
     ("pandas empty", pd.DataFrame(), rules(), ["there are no rows"]),
     ("universe lacks", bars(), rules(universe=("SPY", "NDX")), ["lacks the symbol 'SPX'", "Did you mean 'SPY'?"]),

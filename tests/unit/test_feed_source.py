@@ -63,6 +63,9 @@ SOURCES = {
     "pandas unnamed multi-index": lambda: pandas_frame().set_index(["timestamp", "symbol"]).rename_axis([None, None]),
     "pandas index": lambda: pandas_frame().set_index("timestamp"),
     "pandas index called Date": lambda: pandas_frame().set_index("timestamp").rename_axis("Date"),
+    "pandas unnamed index of Python's datetimes": lambda: (
+        pandas_frame().set_index(pd.Index(FRAME["timestamp"].to_list(), dtype=object)).drop(columns="timestamp")
+    ),
     "pandas categorical": lambda: pandas_frame().astype({"symbol": "category"}),
     "pandas subset": lambda: pd.concat([pandas_frame(), pandas_frame()]).iloc[6:],
     "arrow": FRAME.to_arrow,

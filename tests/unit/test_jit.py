@@ -49,7 +49,7 @@ print(json.dumps({
     "compiled": sum(block.is_start for _, block in compiled.buffer),
     "hits": sum(probe.stats.cache_hits.values()),
     "warnings": [str(each.message) for each in caught],
-    "folders": sorted(path.name for path in cache_root().iterdir()),
+    "folders": sorted(path.name for path in cache_root().glob("*")),
 }))
 """
 """An entry point of its own file, and one kernel function that is compiled into it."""
@@ -63,12 +63,12 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def probe(folder: Path) -> dict[str, Any]:
-    """What the probe found when it ran on the package in this folder."""
+def probe(folder: Path, cache: str = "cache") -> dict[str, Any]:
+    """What the probe found when it ran on the package in this folder, with the cache there."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(folder / "src"),
-        "ML4T_BACKTEST_CACHE": str(folder / "cache"),
+        "ML4T_BACKTEST_CACHE": str(folder / cache),
         "NUMBA_DISABLE_JIT": "0",
     }
     done = subprocess.run(
@@ -135,6 +135,31 @@ def test_a_damaged_cache_file_is_compiled_again_with_one_warning(copy: Path, kin
     assert [("damaged" in each and "compiled again" in each) for each in found["warnings"]] == [True]
     healed = probe(copy)
     assert (healed["hits"], healed["compiled"], healed["warnings"]) == (1, 0, [])
+
+
+@compiled_only
+def test_without_a_cache_the_code_runs_and_says_so(copy: Path) -> None:
+    """A folder that cannot be made, because its parent is a file, as root sees no folder that it may not write to."""
+    (copy / "file").write_text("")
+    for _ in range(2):
+        found = probe(copy, cache="file/cache")
+        assert (found["answer"], found["hits"]) == (False, 0)
+        (warning,) = found["warnings"]
+        assert "cannot be stored" in warning
+        assert "Set ML4T_BACKTEST_CACHE" in warning
+
+
+@compiled_only
+def test_a_full_disk_stops_nothing(copy: Path) -> None:
+    """What writes the files of compiled code finds no space."""
+    (copy / "src/ml4t/backtest/_cache.py").open("a").write(
+        "\nfrom numba.core.caching import IndexDataCacheFile\n"
+        "def _no_space(self, *_):\n    raise OSError(28, 'No space left on device')\n"
+        "IndexDataCacheFile._save_data = _no_space\n"
+    )
+    found = probe(copy)
+    assert found["answer"] is False
+    assert ["No space left" in each for each in found["warnings"]] == [True]
 
 
 def test_the_cache_folder_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

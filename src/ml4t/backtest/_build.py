@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 
+from ml4t.backtest._cache import is_writable
+
 PROGRAM = "import sys, ml4t.backtest.engine; from ml4t.backtest._jit import compile_into_cache; compile_into_cache(set(sys.argv[1:]))"
 WORTH_A_PROCESS = 8
 """Units for which a process is started: it takes half a second to import Numba."""
@@ -21,6 +23,8 @@ def build(extents: Mapping[str, int]) -> None:
     """
     processes = min(_cores(), len(extents) // WORTH_A_PROCESS)
     if processes < 2 or getattr(sys, "frozen", False):  # a frozen program is no interpreter to start
+        return
+    if not is_writable():  # nobody would see what they compile
         return
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
     started: list[Popen[bytes]] = []

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, ClassVar
 
 import numba
@@ -45,13 +46,28 @@ DIGEST = kernel_digest()
 
 
 def cache_root() -> Path:
-    """Folder of compiled code: `ML4T_BACKTEST_CACHE`, or the user's cache folder. As trusted as the code itself, hence private (0700)."""
+    """Folder of compiled code: `ML4T_BACKTEST_CACHE`, or the user's cache folder. As trusted as the code itself, hence private (0700).
+
+    It is there, unless it cannot be made.
+    """
     root = os.environ.get("ML4T_BACKTEST_CACHE") or platformdirs.user_cache_dir("ml4t-backtest", appauthor=False)
     path = Path(root)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and path.stat().st_uid == os.getuid():
-        path.chmod(0o700)  # it may have been made by hand
+    with suppress(OSError):  # who wants to store something there is told (`is_writable`, `save_overload`)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if hasattr(os, "getuid") and path.stat().st_uid == os.getuid():
+            path.chmod(0o700)  # it may have been made by hand
     return path
+
+
+def is_writable() -> bool:
+    """Whether compiled code can be stored."""
+    try:
+        folder = cache_root() / DIGEST
+        folder.mkdir(exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
 
 
 KEPT = 30
@@ -60,7 +76,8 @@ KEPT = 30
 
 def forget_old_kernels() -> None:
     """Compiled code of kernels that nobody has used for `KEPT` days is gone from the cache; this one counts as used now."""
-    for folder in cache_root().iterdir():
+    root = cache_root()
+    for folder in root.iterdir() if os.access(root, os.R_OK | os.X_OK) and root.is_dir() else ():
         if not re.fullmatch("[0-9a-f]{16}", folder.name):
             continue
         with suppress(OSError):  # another process may be doing the same, and a cache may be read-only
@@ -90,9 +107,7 @@ class _Locator(_CacheLocator):  # type: ignore[misc]
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator":
-        self = cls(py_func, py_file)
-        self.ensure_cache_path()
-        return self
+        return cls(py_func, py_file)  # a folder that is only read is fine, as long as the code is there
 
 
 class _Entries(CompileResultCacheImpl):  # type: ignore[misc]
@@ -104,17 +119,36 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     def has_files(self) -> bool:
         """Compiled code was stored; whether it can be used, loading it tells."""
-        return Path(self._cache_file._index_path).exists()
+        return os.path.exists(self._cache_file._index_path)  # noqa: PTH110  False where the folder may not even be read
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
+        except OSError:
+            return None  # no folder, or one that cannot be read: storing will tell
         except Exception as error:  # noqa: BLE001  a damaged file can raise anything; compiling again is always right
             warnings.warn(
                 f"compiled code in {self.cache_path} is damaged ({error!r}) and is compiled again", stacklevel=2
             )
-            self.flush()
+            with suppress(OSError):
+                self.flush()
             return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:  # no folder, no permission, no space: what is compiled works all the same
+            global _is_told  # noqa: PLW0603  once a process, not once a function
+            if not _is_told:
+                _is_told = True
+                warnings.warn(
+                    f"compiled code cannot be stored in {self.cache_path} ({error.strerror}): every process compiles it again. "
+                    "Set ML4T_BACKTEST_CACHE to a folder that can be written to.",
+                    stacklevel=2,
+                )
+
+
+_is_told = False
 
 
 def cache_in(folder: str) -> type[KernelCache]:

@@ -1,5 +1,6 @@
 """pandas frames as people have them: a DatetimeIndex, a (date, symbol) index, or (price, ticker) columns."""
 
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -50,14 +51,20 @@ def _index_as_columns(frame: Any) -> Any:
     names = []
     for n in range(index.nlevels):
         level = index.levels[n] if index.nlevels > 1 else index
-        kind = type(level).__name__
-        fallback = "timestamp" if kind == "DatetimeIndex" else "symbol" if index.nlevels > 1 else None
+        fallback = "timestamp" if _is_time(level) else "symbol" if index.nlevels > 1 else None
         names.append(index.names[n] if index.names[n] is not None else fallback)
     if index.nlevels == 1 and (type(index).__name__ == "RangeIndex" or names[0] is None):
         return frame.reset_index(drop=True)
     if index.nlevels == 1 and names[0] in frame.columns:
         return frame.reset_index(drop=True)
     return frame.rename_axis(index=names).reset_index()
+
+
+def _is_time(level: Any) -> bool:
+    """Times of pandas, or Python's dates and datetimes, of which mixed time zones make objects."""
+    if type(level).__name__ == "DatetimeIndex":
+        return True
+    return level.dtype == object and len(level) > 0 and all(isinstance(value, date) for value in level)
 
 
 def _check_objects(series: Any, name: str, place: str) -> None:
