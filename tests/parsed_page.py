@@ -53,8 +53,8 @@ class ParsedPage(HTMLParser):
         if self._script is None:
             if self._is_text:
                 self.tables[self._table][-1][-1] += data
-        elif self._script.get("id") == "figures":
-            self.figures = json.loads(zlib.decompress(b64decode(data)))
+        elif (name := self._script.get("id") or "").startswith("figure-"):
+            self.figures[name.removeprefix("figure-")] = json.loads(zlib.decompress(b64decode(data)))
         else:
             self.scripts.append(data)
 
@@ -70,3 +70,10 @@ class ParsedPage(HTMLParser):
 def numbers(array: dict[str, str]) -> np.ndarray[Any, np.dtype[Any]]:
     """A typed array of a figure."""
     return np.frombuffer(b64decode(array["bdata"]), array["dtype"])
+
+
+def unpacked(level: dict[str, Any]) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """The times (ms) and values of a finer level, as the page's own code reads them."""
+    steps = numbers({"bdata": level["steps"], "dtype": "<u4"}).astype("f8")
+    values = {name: numbers({"bdata": text, "dtype": "<f4"}) for name, text in level["values"].items()}
+    return {"x": level["start"] + level["unit"] * np.cumsum(steps), **values}

@@ -93,21 +93,18 @@ def wide(symbols: int = 3000) -> Result:
     return run(Idle(), bars(tuple(f"S{i:04}" for i in range(symbols)), 5))
 
 
-class Rare(Strategy):
-    """Decides every ten thousandth bar."""
+class Brief(Strategy):
+    """In at every ten thousandth bar, out seven bars later."""
 
-    def on_start(self) -> None:
-        self.schedule(every=10_000)
+    def on_bar(self) -> None:
+        for symbol in self.data.symbols:
+            phase = self.data.count(symbol) % 10_000
+            if phase == 1:
+                self.broker.order_target_percent(symbol, 0.5)
+            elif phase == 8:
+                self.broker.close(symbol)
 
 
 def long(count: int = 1_000_000) -> Result:
-    """A million minute bars, held from the second on."""
-
-    class Hold(Strategy):
-        """Buys once."""
-
-        def on_bar(self) -> None:
-            if self.data.count("AAA") == 1:
-                self.broker.order_target_percent("AAA", 0.5)
-
-    return run(Hold(), bars(("AAA",), count, timedelta(minutes=1)))
+    """A million minute bars, a hundred trades."""
+    return run(Brief(), bars(("AAA",), count, timedelta(minutes=1)))

@@ -6,8 +6,11 @@ Needs Debian's `chromium` (`.ci/run` installs it and sets ML4T_BROWSER=required)
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 import reported
@@ -56,14 +59,21 @@ def opened(browser: Browser, path: Path, scheme: str = "light") -> tuple[Page, l
     return page, heard
 
 
+def until(page: Page, expression: str) -> None:
+    """Returns when an expression is true. (`wait_for_function` makes code from strings, which the page forbids.)"""
+    for _ in range(200):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never true: {expression}")
+
+
 def draw_all(page: Page) -> None:
     """Every chart has come into view once."""
     for chart in page.locator(".chart").all():
         if chart.is_visible():
             chart.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.chart')].every((c) => !c.offsetParent || c.dataset.state === 'drawn')"
-    )
+    until(page, "[...document.querySelectorAll('.chart')].every((c) => !c.offsetParent || c.dataset.state === 'drawn')")
 
 
 @pytest.mark.parametrize("name", ["ordinary", "thousand", "idle", "single", "hostile", "wide"])
@@ -128,11 +138,10 @@ def test_jumping_to_a_trade_shows_its_symbol_and_time(browser: Browser, folder: 
     row.locator("button").click()
     chart = f"[data-figure=bars-{place:.0f}]"
     page.wait_for_selector(f"{chart}[data-state=drawn]")
-    page.wait_for_function(f"document.querySelector('{chart}').layout.xaxis.range !== undefined")
+    until(page, f"document.querySelector('{chart}').layout.xaxis.range !== undefined")
     axis = f"document.querySelector('{chart}')._fullLayout.xaxis"
     begin, end = page.evaluate(f"{axis}.range.map({axis}.r2l)")
-    assert begin < first <= last < end
-    assert end - begin < 30 * 864e5
+    assert (begin, end) == (first - 25 * 864e5, last + 25 * 864e5)
     assert page.locator(chart).is_visible()
     assert page.locator("#symbols").input_value() == f"{place:.0f}"
     assert heard == []
@@ -176,11 +185,117 @@ def test_a_million_bars_open_and_zoom_into_detail(browser: Browser, folder: Path
     assert whole <= 2002
     zoom = "(r) => Plotly.relayout(document.querySelector('[data-figure=equity]'), {'xaxis.range': r})"
     page.evaluate(zoom, ["2015-06-01", "2015-09-01"])
-    page.wait_for_function(f"{size} !== {whole}")
+    until(page, f"{size} !== {whole}")
     seen = "(p) => p.x >= Date.UTC(2015, 5) && p.x <= Date.UTC(2015, 8)"
     inside = page.evaluate(f"document.querySelector('[data-figure=equity]').calcdata[0].filter({seen}).length")
+    assert "2015" in page.locator("[data-figure=equity] .xtick text").first.text_content()
     assert inside > 24_000 * 92 / 695 * 0.5  # about the finest level's points in the window; the overview has 265
     page.evaluate("Plotly.relayout(document.querySelector('[data-figure=equity]'), {'xaxis.autorange': true})")
-    page.wait_for_function(f"{size} === {whole}")
+    until(page, f"{size} === {whole}")
     assert heard == []
+    page.context.close()
+
+
+def test_dragging_zooms_and_a_double_click_shows_all(browser: Browser, folder: Path) -> None:
+    page, heard = opened(browser, page_of("ordinary", folder))
+    page.wait_for_selector(DRAWN)
+    page.locator("[data-figure=equity]").scroll_into_view_if_needed()
+    axis = "document.querySelector('[data-figure=equity]')._fullLayout.xaxis"
+    span = f"(() => {{ const [a, b] = {axis}.range.map({axis}.r2l); return b - a; }})()"
+    whole = page.evaluate(span)
+    box = page.locator("[data-figure=equity] .nsewdrag").first.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.25 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.50 * box["width"], middle, steps=4)
+    page.mouse.up()
+    until(page, f"{span} < {0.3 * whole}")
+    assert page.evaluate(span) == pytest.approx(0.25 * whole, rel=0.02)
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], middle)
+    until(page, f"{span} === {whole}")
+    assert heard == []
+    page.context.close()
+
+
+BARS = "document.querySelector('[data-figure=bars-0]')"
+
+
+def in_view(page: Page) -> tuple[str, np.ndarray]:
+    """What the legend calls the candles, and time, open, high, low and close of those in view."""
+    return page.evaluate(f"{BARS}._fullData[0].name"), np.array(
+        page.evaluate(
+            f"""() => {{
+                const {{ xaxis: axis }} = {BARS}._fullLayout, [from, to] = axis.range.map(axis.r2l), c = {BARS}._fullData[0];
+                return Array.from(c.x, (x, i) => [axis.d2l(x), c.open[i], c.high[i], c.low[i], c.close[i]])
+                  .filter(([x]) => x >= from && x <= to);
+            }}"""
+        )
+    )
+
+
+def test_candles_of_a_million_bars_become_finer_down_to_single_bars_at_a_trade(browser: Browser, folder: Path) -> None:
+    page, heard = opened(browser, page_of("long", folder))
+    page.locator("[data-figure=bars-0]").scroll_into_view_if_needed()
+    page.wait_for_selector("[data-figure=bars-0][data-state=drawn]")
+    name, seen = in_view(page)
+    assert (name, len(seen)) == ("667 bars a candle", 1_500)
+    names = [name]
+    for days in (90, 18, 5):
+        range_ = ["2015-06-01", f"{date(2015, 6, 1) + timedelta(days=days)}"]
+        page.evaluate(f"(r) => Plotly.relayout({BARS}, {{'xaxis.range': r}})", range_)
+        name, seen = in_view(page)
+        assert 300 < len(seen) <= 1_600
+        names.append(name)
+    assert names == ["667 bars a candle", "112 bars a candle", "19 bars a candle", "19 bars a candle"]
+    page.locator("#trades-table tbody tr").nth(20).locator("button").click()
+    until(page, f"{BARS}._fullData[0].name === 'Bars'")
+    bars = reported.bars(("AAA",), 1_000_000, timedelta(minutes=1))
+    _, seen = in_view(page)
+    assert len(seen) == 7 + 2 * 25 + 1
+    exact = bars.filter(pl.col("timestamp").dt.epoch("ms").is_in(seen[:, 0].astype(int).tolist()))
+    assert (seen[:, 1:] == exact.select("open", "high", "low", "close").to_numpy().astype("f4")).all()
+    low, high = page.evaluate(f"{BARS}._fullLayout.yaxis.range")  # prices fill the height
+    assert exact["low"].min() - low == pytest.approx(high - exact["high"].max())
+    assert (exact["high"].max() - exact["low"].min()) / (high - low) > 0.8
+    page.evaluate(f"Plotly.relayout({BARS}, {{'xaxis.autorange': true}})")
+    until(page, f"{BARS}._fullData[0].name === '667 bars a candle'")
+    assert heard == []
+    page.context.close()
+
+
+def test_every_trade_that_is_listed_is_drawn(browser: Browser, folder: Path) -> None:
+    page, _ = opened(browser, page_of("thousand", folder))
+    page.locator("#trades-table tbody tr").last.locator("button").click()
+    until(page, f"{BARS}?.layout?.xaxis?.range !== undefined")
+    from_, to = page.evaluate(f"(() => {{ const a = {BARS}._fullLayout.xaxis; return a.range.map(a.r2l); }})()")
+    traces = page.evaluate(f"{BARS}.calcdata.map((c) => [c[0].trace.name, c.map((p) => p.x)])")
+    drawn = {name: sum(from_ <= x <= to for x in xs if x is not None) for name, xs in traces}
+    assert all(drawn[name] for name in ("buy fills", "sell fills", "Stops")), drawn
+    assert drawn["Trades won"] + drawn["Trades lost"] > 0
+    page.context.close()
+
+
+def test_paper_is_white_and_holds_every_chart(browser: Browser, folder: Path) -> None:
+    page, heard = opened(browser, page_of("ordinary", folder), "dark")
+    page.wait_for_selector("html[data-complete=yes]")
+    page.evaluate(
+        """addEventListener("beforeprint", () => (window.paper = [...document.querySelectorAll(".chart")]
+            .filter((c) => c.offsetParent).map((c) => [c.dataset.state, c._fullLayout.paper_bgcolor, c._fullLayout.width])))"""
+    )
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    paper = page.evaluate("window.paper")
+    assert len(paper) == page.locator(".chart:visible").count() > 10
+    assert {tuple(chart) for chart in paper} == {("drawn", "#fff", 960)}
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.evaluate("document.querySelector('[data-figure=equity]')._fullLayout.paper_bgcolor") == "#0d1117"
+    assert heard == []
+    page.context.close()
+
+
+def test_a_folded_out_phone_has_no_sideways_scroll(browser: Browser, folder: Path) -> None:
+    page, _ = opened(browser, page_of("ordinary", folder))
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
+    draw_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.context.close()

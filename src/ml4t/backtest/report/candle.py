@@ -1,5 +1,6 @@
-"""Candlesticks with fills, stops and the spans of trades, for the symbols that were traded most."""
+"""Candlesticks with fills, stops and the spans of trades, for the symbols that were traded most; finer where the reader zooms in."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml4t.backtest.feed import Stream
-from ml4t.backtest.report.figure import BLUE, GREEN, ORANGE, PINK, RED, Figure, figure
-from ml4t.backtest.report.resolution import array, milliseconds
+from ml4t.backtest.report.figure import GREEN, RED, Figure, figure
+from ml4t.backtest.report.mark import marks, spans, stops
+from ml4t.backtest.report.resolution import array, level, milliseconds
 from ml4t.backtest.report.subject import Subject
 
-SYMBOLS = 24  # symbols that get a chart
-CANDLES = 9_000  # in all charts together
-MARKS = 1_000  # trades, and stops, in all charts together
+SYMBOLS = 24  # that get a chart
+WHOLE = 3_000  # bars up to which a history is drawn as it is
+OVERVIEW = 1_500  # candles of a longer one
+LEVELS = (9_000, 54_000)  # candles of its finer copies, in all charts together
+DETAIL = 30_000  # single bars around trades, in all charts together
+AROUND = (60, 30, 15, 8, 4)  # bars before and after a trade: the most for which there is room
+TRADES = 1_200  # that are listed, and drawn
+FILLS, STOPS = 4_000, 2_400  # in all charts together
+
+Prices = dict[str, NDArray[np.float64]]
 
 
 def charted(subject: Subject) -> list[str]:
@@ -23,26 +32,23 @@ def charted(subject: Subject) -> list[str]:
     return sorted(subject.symbols, key=lambda symbol: (-counts.get(symbol, 0), rank[symbol]))[:SYMBOLS]
 
 
-def candle_figure(subject: Subject, symbol: str, share: int = 1) -> Figure:
-    """Return the chart of one symbol, one of `share` that divide the candles among them. Raises: ValueError without bars."""
+def candle_figure(subject: Subject, symbol: str, symbols: list[str] | None = None) -> Figure:
+    """Return the chart of one symbol, one of `symbols` that divide among them what a page holds; None: alone.
+
+    Raises: ValueError without bars.
+    """
     if subject.bars is None:
         raise ValueError(subject.bars_missing or "the run has no bars")
-    start, prices, group = candles(subject.bars, symbol, max(100, CANDLES // share))
-    trace = {
-        "type": "candlestick",
-        "name": "Bars" if group == 1 else f"{group} bars a candle",
-        "x": array(start),
-        **{name: array(values, "f4") for name, values in prices.items()},
-        "increasing": {"line": {"color": GREEN, "width": 1}},
-        "decreasing": {"line": {"color": RED, "width": 1}},
-        "meta": {"group": group},
-    }
-    most = max(20, MARKS // share)
+    among = symbols or [symbol]
+    trades = subject.trades.head(TRADES).filter(pl.col("symbol") == symbol)
+    is_drawn = pl.col("symbol").is_in(among)
+    fills = subject.fills.filter(is_drawn).head(FILLS).filter(pl.col("symbol") == symbol)
+    orders = subject.orders.filter(is_drawn, pl.col("stop").is_not_null()).head(STOPS)
     traces = [
-        trace,
-        *spans(subject.trades, symbol, most),
-        *stops(subject, symbol, most),
-        *marks(subject.fills, symbol, most),
+        candle_trace(subject.bars, symbol, trades, len(among)),
+        *spans(trades),
+        *stops(orders.filter(pl.col("symbol") == symbol), subject.equity),
+        *marks(fills),
     ]
     return figure(
         *traces,
@@ -53,87 +59,85 @@ def candle_figure(subject: Subject, symbol: str, share: int = 1) -> Figure:
     )
 
 
-def candles(bars: Stream, symbol: str, most: int) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]], int]:
-    """Return start (ms), open, high, low and close of at most `most` candles, and how many bars each stands for.
+def candle_trace(bars: Stream, symbol: str, trades: pl.DataFrame, share: int = 1) -> dict[str, Any]:
+    """Return the trace of a symbol's candles, with its share of the levels to zoom into in `meta`.
 
-    Several bars become one as exchanges do it: first open, highest high, lowest low, last close.
+    - Up to `WHOLE` bars are drawn as they are. Of more there is an overview, and copies of ever smaller candles.
+    - The last level is single bars: all of them if there is room, else those around trades.
     """
     rows = np.flatnonzero(bars.symbol == bars.symbols.index(symbol))
-    group = -(-len(rows) // most) if len(rows) else 1
-    first = np.arange(0, len(rows), group)
-    last = np.minimum(first + group, len(rows)) - 1
+    start = bars.start[rows] / 1e6
     column = {name: bars.columns[name][rows] for name in ("open", "high", "low", "close")}
-    if not len(rows):
-        return np.zeros(0), {name: np.zeros(0) for name in column}, 1
-    prices = {
+    count = len(rows)
+    group = 1 if count <= WHOLE else -(-count // OVERVIEW)
+    x, prices = grouped(start, column, group)
+    finer = {-(-count // (size // share)) for size in LEVELS if group > 1}
+    levels = [
+        level(*grouped(start, column, size), name=_name(size))
+        for size in sorted((size for size in finer if size < group), reverse=True)
+    ]
+    if group > 1 and 1 not in finer and (around := stretches(trades, start, DETAIL // share)):
+        chosen = np.concatenate([np.arange(first, last) for first, last in around])
+        edges = np.cumsum([0, *(last - first for first, last in around)]).tolist()
+        exact = {name: values[chosen] for name, values in column.items()}
+        levels.append(level(start[chosen], exact, list(pairwise(edges)), name=_name(1)))
+    return {
+        "type": "candlestick",
+        "name": _name(group),
+        "x": array(x),
+        **{name: array(values, "f4") for name, values in prices.items()},
+        "increasing": {"line": {"color": GREEN, "width": 1}},
+        "decreasing": {"line": {"color": RED, "width": 1}},
+        "meta": {
+            "group": group,
+            "points": len(x),
+            "step": float(np.median(np.diff(start))) if count > 1 else 0.0,
+            **({"levels": levels} if levels else {}),
+        },
+    }
+
+
+def grouped(start: NDArray[np.float64], column: Prices, group: int) -> tuple[NDArray[np.float64], Prices]:
+    """Return starts and prices of candles of `group` bars, as exchanges make them: first open, highest high, lowest low, last close."""
+    first = np.arange(0, len(start), group)
+    last = np.minimum(first + group, len(start)) - 1
+    if not len(start):
+        return start, column
+    return start[first], {
         "open": column["open"][first],
         "high": np.maximum.reduceat(column["high"], first),
         "low": np.minimum.reduceat(column["low"], first),
         "close": column["close"][last],
     }
-    return bars.start[rows][first] / 1e6, prices, group
 
 
-def marks(fills: pl.DataFrame, symbol: str, most: int) -> list[dict[str, Any]]:
-    """Return one trace each for buys and sells."""
-    own = fills.filter(pl.col("symbol") == symbol).head(2 * most)
-    traces = []
-    for side, colour, mark in (("buy", BLUE, "triangle-up"), ("sell", ORANGE, "triangle-down")):
-        part = own.filter(pl.col("side") == side)
-        texts = part.select(
-            pl.format("order {}: {} {} at {}", "order_id", pl.lit(side), "quantity", "price").alias("text")
-        )["text"]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": f"{side} fills",
-                "x": array(milliseconds(part["timestamp"])),
-                "y": array(part["price"].to_numpy()),
-                "text": texts.to_list(),
-                "hoverinfo": "text+x",
-                "marker": {"symbol": mark, "size": 10, "color": colour, "line": {"width": 1, "color": "#000000"}},
-            }
-        )
-    return traces
+def stretches(trades: pl.DataFrame, start: NDArray[np.float64], most: int) -> list[tuple[int, int]]:
+    """Return the stretches of bars `[first, last)` around trades, in order and apart, as wide as `most` bars allow."""
+    entry, leave = (
+        np.searchsorted(start, milliseconds(trades[name].fill_null(trades["entry_time"])), "right")
+        for name in ("entry_time", "exit_time")
+    )
+    for around in AROUND:
+        found = _around(entry, leave, len(start), around)
+        if sum(last - first for first, last in found) <= most:
+            return found
+    within = np.cumsum([last - first for first, last in found]) <= most
+    return found[: int(within.sum())]
 
 
-def spans(trades: pl.DataFrame, symbol: str, most: int) -> list[dict[str, Any]]:
-    """Return the lines from entry to exit of closed trades, won and lost."""
-    own = trades.filter(pl.col("symbol") == symbol, ~pl.col("is_open")).head(most)
-    return [
-        _segments(name, part, ("entry_time", "exit_time"), ("entry_price", "exit_price"), colour, "dot")
-        for name, colour, part in (
-            ("Trades won", BLUE, own.filter(pl.col("pnl") > 0)),
-            ("Trades lost", RED, own.filter(pl.col("pnl") <= 0)),
-        )
-    ]
+def _around(entry: NDArray[np.int64], leave: NDArray[np.int64], count: int, around: int) -> list[tuple[int, int]]:
+    """A trade of few bars lies in one stretch, of a longer one entry and exit have one each; those that meet are one."""
+    is_short = leave - entry <= 4 * around
+    first = np.concatenate((entry, leave[~is_short]))
+    last = np.concatenate((np.where(is_short, leave, entry), leave[~is_short]))
+    found: list[tuple[int, int]] = []
+    for row in np.argsort(first, kind="stable"):
+        begin, end = max(0, int(first[row]) - around), min(count, int(last[row]) + around)
+        if found and begin <= found[-1][1]:
+            begin, end = found[-1][0], max(end, found.pop()[1])
+        found.append((begin, end))
+    return found
 
 
-def stops(subject: Subject, symbol: str, most: int) -> list[dict[str, Any]]:
-    """Return the stop prices of orders while they lived; of a trailing stop, where it was last."""
-    own = subject.orders.filter(pl.col("symbol") == symbol, pl.col("stop").is_not_null()).head(most)
-    if own.is_empty() or subject.equity.is_empty():
-        return []
-    own = own.with_columns(pl.col("closed_at").fill_null(subject.equity["timestamp"][-1]))
-    return [_segments("Stops", own, ("submitted_at", "closed_at"), ("stop", "stop"), PINK, "solid")]
-
-
-def _segments(
-    name: str, frame: pl.DataFrame, times: tuple[str, str], values: tuple[str, str], colour: str, dash: str
-) -> dict[str, Any]:
-    """One trace of separate lines: a NaN after each."""
-    gap = np.full(frame.height, np.nan)
-    x = np.stack([*(milliseconds(frame[column]) for column in times), gap], axis=1).ravel()
-    y = np.stack([*(frame[column].to_numpy() for column in values), gap], axis=1).ravel()
-    x[2::3] = x[1::3]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": name,
-        "x": array(x),
-        "y": array(y),
-        "line": {"color": colour, "dash": dash, "width": 2},
-        "hoverinfo": "skip",
-        "connectgaps": False,
-    }
+def _name(group: int) -> str:
+    return "Bars" if group == 1 else f"{group:,} bars a candle"

@@ -2,8 +2,10 @@
 
 import secrets
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
+from ml4t.backtest.artifacts.manifest import CONFIG
 from ml4t.backtest.errors import ArtifactError
 from ml4t.backtest.metrics import METRICS, Unit
 from ml4t.backtest.report import account_section, trade_section
@@ -15,6 +17,7 @@ from ml4t.backtest.report.table import listed, pairs
 from ml4t.backtest.summary import summary
 
 KINDS = {Unit.FRACTION: "percent", Unit.RATIO: "number", Unit.MONEY: "money", Unit.COUNT: "count"}
+DIGITS = 12  # of a hash in the header
 
 SECTIONS: tuple[Callable[[Story], Section], ...] = (
     account_section.equity,
@@ -34,7 +37,7 @@ def report_html(subject: Subject, benchmark: str | None = None) -> str:
     """Return the report as one HTML page. The same run gives the same bytes. Raises: ConfigError for an unknown benchmark."""
     story = Story(subject, benchmark)
     content = summary(subject)
-    header = listed([f"{name}: {value}" for name, value in content.facts], "facts")
+    header = listed([f"{name}: {value}" for name, value in (*content.facts, *_hashes(subject))], "facts")
     return page(content.title, header, [overview(story, content.warnings), *(section(story) for section in SECTIONS)])
 
 
@@ -73,6 +76,14 @@ def overview(story: Story, warnings: tuple[str, ...]) -> Section:
             pairs("Configuration", _settings(subject), "configuration"),
         ),
     )
+
+
+def _hashes(subject: Subject) -> list[tuple[str, str]]:
+    """The first digits of what says exactly which data, code and configuration; all digits are in the tables below."""
+    data = ", ".join(f"{one.name} {one.sha256[:DIGITS]}" for one in subject.inputs)
+    code = (subject.strategy.sha256 or "in no file")[:DIGITS]
+    config = subject.hashes.get(CONFIG) or sha256(subject.config.to_toml().encode()).hexdigest()
+    return [("Data", data), ("Code", code), ("Configuration", config[:DIGITS])]
 
 
 def _metrics(subject: Subject) -> list[tuple[str, object, str]]:

@@ -8,13 +8,14 @@ import polars as pl
 
 from ml4t.backtest.report.benchmark import benchmark_path
 from ml4t.backtest.report.drawdown import Drawdown
-from ml4t.backtest.report.resolution import array, curve, milliseconds
+from ml4t.backtest.report.resolution import LEVELS, array, curve, milliseconds
 from ml4t.backtest.report.subject import Subject
 from ml4t.backtest.report.table import printable
 
 Figure = dict[str, Any]
 BLUE, ORANGE, GREEN, RED, SKY, PINK = "#2a85c8", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"
 """After Okabe and Ito: told apart with any colour vision, on white and on black."""
+COARSE = LEVELS[:1]  # what exposures and holdings are worth
 ROLLING = 1_300  # points of a rolling figure, which changes slowly
 
 
@@ -26,7 +27,7 @@ def figure(*traces: dict[str, Any], height: int = 320, **layout: Any) -> Figure:
             "height": height,
             "margin": {"l": 64, "r": 16, "t": 24, "b": 40},
             "hovermode": "x unified",
-            "legend": {"orientation": "h", "y": 1.12},
+            "legend": {"orientation": "h", "x": 0, "y": 1.03, "yanchor": "bottom"},
             **layout,
         },
     }
@@ -107,13 +108,13 @@ def exposure_figure(subject: Subject, held: pl.DataFrame) -> Figure:
             equity[f"{kind}_exposure"].to_numpy() / np.where(value > 0, value, np.nan) for kind in ("gross", "net")
         )
     traces = [
-        line("Gross (leverage)", BLUE, **curve(equity["timestamp"], np.nan_to_num(gross), ())),
-        line("Net", GREEN, **curve(equity["timestamp"], np.nan_to_num(net), ())),
+        line("Gross (leverage)", BLUE, **curve(equity["timestamp"], np.nan_to_num(gross), COARSE)),
+        line("Net", GREEN, dash="dot", **curve(equity["timestamp"], np.nan_to_num(net), COARSE)),
     ]
     if held.is_empty():  # nothing was ever held
         held = pl.DataFrame({"timestamp": equity["timestamp"].gather([0, -1]), "held": [0, 0]})
     trace = line(
-        "Positions held", PINK, yaxis="y2", **curve(held["timestamp"], held["held"].to_numpy().astype(float), ())
+        "Positions held", PINK, yaxis="y2", **curve(held["timestamp"], held["held"].to_numpy().astype(float), COARSE)
     )
     trace["line"]["shape"] = "hv"
     traces.append(trace)

@@ -14,7 +14,7 @@ from typing import Any
 from ml4t.backtest.report.section import Chart, Section
 from ml4t.backtest.report.table import listed, printable
 
-BUNDLE = "plotly-strict.min.js.gz"
+BUNDLE = "plotly.min.js.gz"
 
 
 def page(title: str, header: str, sections: Iterable[Section]) -> str:
@@ -34,7 +34,10 @@ def page(title: str, header: str, sections: Iterable[Section]) -> str:
             '<button id="theme" type="button">Light or dark</button></header><main id="main">',
             *(_section(part) for part in parts),
             "</main>",
-            f'<script type="text/plain" id="figures">{packed(figures)}</script>',
+            *(
+                f'<script type="text/plain" id="figure-{escape(name)}">{packed(figure)}</script>'
+                for name, figure in figures.items()
+            ),
             *(f"<script>{script}</script>" for script in scripts),
             "</body></html>\n",
         ]

@@ -1,7 +1,7 @@
-"""Long series for the page: an overview of few points, and finer ones for when the reader zooms in."""
+"""Long series for the page: an overview of few points, and finer levels for when the reader zooms in."""
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,25 +30,41 @@ def milliseconds(times: pl.Series) -> NDArray[np.float64]:
 
 
 def curve(times: pl.Series, values: NDArray[np.float64], sizes: Sequence[int] = LEVELS) -> dict[str, Any]:
-    """Return x and y of a trace, and in `meta` what else there is to zoom into.
+    """Return x and y of a trace, and in `meta` the levels there are to zoom into.
 
-    - Up to `WHOLE` points all are there. Of more, the points that MinMaxLTTB selects: extremes are kept.
-    - A finer level is seconds since `start` (u4) and values (f4, seven digits).
+    Up to `WHOLE` points all are there. Of more, the points that MinMaxLTTB selects: extremes are kept.
     """
     x = milliseconds(times)
     if len(x) <= WHOLE:
         return {"x": array(x), "y": array(values), "meta": {"points": len(x)}}
-    levels = [_level(x, values, size) for size in sorted({min(size, len(x)) for size in sizes})]
+    levels = []
+    for size in sorted({min(size, len(x)) for size in sizes}):
+        chosen = _chosen(values, size)
+        levels.append(level(x[chosen], {"y": values[chosen]}))
     chosen = _chosen(values, OVERVIEW)
     return {"x": array(x[chosen]), "y": array(values[chosen]), "meta": {"points": len(x), "levels": levels}}
 
 
-def _level(x: NDArray[np.float64], y: NDArray[np.float64], size: int) -> dict[str, Any]:
-    chosen = _chosen(y, size)
+def level(
+    x: NDArray[np.float64],
+    columns: Mapping[str, NDArray[np.float64]],
+    spans: Sequence[tuple[int, int]] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return a finer copy of a series as the page unpacks it.
+
+    - Times are steps of `unit` milliseconds from `start` (u4), values have seven digits (f4).
+    - `spans` are the stretches `[first, last)` without holes; None: all of it is one.
+    """
+    unit = 1.0 if len(x) == 0 or x[-1] - x[0] < 2**32 else 1000.0
+    count = np.round((x - x[:1]) / unit)
     return {
-        "start": float(x[0]),
-        "seconds": packed((x[chosen] - x[0]) / 1000.0, "u4"),
-        "values": packed(y[chosen], "f4"),
+        "start": float(x[0]) if len(x) else 0.0,
+        "unit": unit,
+        "steps": packed(np.diff(count, prepend=0.0), "u4"),
+        "values": {name: packed(values, "f4") for name, values in columns.items()},
+        "spans": [list(span) for span in spans or [(0, len(x))]],
+        **more,
     }
 
 

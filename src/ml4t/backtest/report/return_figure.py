@@ -47,6 +47,7 @@ def year_figure(years: pl.DataFrame) -> Figure:
             "y": values,
             "marker": {"color": [RED if (value or 0.0) < 0 else BLUE for value in values]},
             "texttemplate": "%{y:.1%}",
+            "textangle": 0,
         },
         height=260,
         yaxis={"tickformat": "~%"},
@@ -85,7 +86,15 @@ def distribution_figure(days: pl.DataFrame, level: float) -> Figure:
             for _, x, colour in marks
         ],
         annotations=[
-            {"x": x, "y": 1 - 0.1 * row, "yref": "paper", "text": name, "showarrow": False, "xanchor": "left"}
+            {
+                "x": x,
+                "y": 1 - 0.1 * row,
+                "yref": "paper",
+                "text": name,
+                "showarrow": False,
+                "xanchor": "left",
+                "xshift": 4,
+            }
             for row, (name, x, _) in enumerate(marks)
         ],
         xaxis={"tickformat": "~%", **title("Return of a session")},

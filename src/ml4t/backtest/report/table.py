@@ -8,6 +8,7 @@ from math import isnan
 from typing import Any
 
 MISSING = "–"
+LONG = 24  # rows; a table of more has a fixed height on the page, which need not lay it out before it is in view
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,17 @@ class Column:
 def shown(value: Any, kind: str = "text") -> str:
     """Return a value as a reader sees it; None is a dash.
 
-    >>> shown(0.12345, "percent"), shown(1234.5, "money"), shown(None)
-    ('12.35%', '1,234.50', '–')
+    >>> shown(0.12345, "percent"), shown(1234.5, "money"), shown(-0.001, "money"), shown(None)
+    ('12.35%', '1,234.50', '0.00', '–')
     """
     if value is None or (isinstance(value, float) and isnan(value)):
         return MISSING
     if kind == "percent":
-        return f"{value:,.2%}"
+        return f"{value:z,.2%}"
     if kind == "count":
         return f"{value:,.0f}"
     if kind in ("money", "number"):
-        return f"{value:,.2f}" if abs(value) < 1e12 else f"{value:.4g}"
+        return f"{value:z,.2f}" if abs(value) < 1e12 else f"{value:.4g}"
     if kind == "price":
         return f"{value:,.8g}" if abs(value) < 1e6 else f"{value:,.2f}"
     if kind == "time" and isinstance(value, datetime):
@@ -74,8 +75,9 @@ def table(
     if not body:
         body = f'<tr><td colspan="{len(columns)}">none'
     mark = (f' id="{escape(name)}"' if name else "") + _kinds(name, columns)
+    kind = "scroll long" if body.count("<tr") > LONG else "scroll"
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{mark}>'
+        f'<div class="{kind}" tabindex="0" role="region" aria-label="{escape(caption)}"><table{mark}>'
         f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

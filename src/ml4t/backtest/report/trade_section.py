@@ -3,15 +3,14 @@
 import polars as pl
 
 from ml4t.backtest.report import trade_figure
-from ml4t.backtest.report.candle import candle_figure, charted
+from ml4t.backtest.report.candle import TRADES, candle_figure, charted
 from ml4t.backtest.report.resolution import milliseconds
 from ml4t.backtest.report.section import Chart, Section, Story
 from ml4t.backtest.report.subject import Subject
 from ml4t.backtest.report.table import Column, table
 from ml4t.backtest.summary import remedy
 
-TRADES = 1_200  # rows of the table
-ORDERS = 400  # likewise
+ORDERS = 400  # rows of the table
 GAPS = 20  # symbols
 
 TRADE_COLUMNS = {
@@ -44,7 +43,7 @@ def charts(story: Story) -> Section:
         Chart(
             f"bars-{row}",
             f"Candlesticks of {name} with fills, stops and trades.",
-            candle_figure(subject, name, len(names)),
+            candle_figure(subject, name, names),
         )
         for row, name in enumerate(names)
     )
@@ -55,7 +54,10 @@ def charts(story: Story) -> Section:
     )
     grouped = max((chart.figure["data"][0]["meta"]["group"] for chart in drawn), default=1)
     if grouped > 1:
-        notes.append(f"Long histories are drawn with up to {grouped:,} bars a candle; the legend says how many.")
+        notes.append(
+            f"Long histories are drawn with up to {grouped:,} bars a candle, fewer where you zoom in, and single bars around the "
+            "trades listed below; the legend says how many."
+        )
     return Section("bars", "Bars, fills and trades", tuple(notes), drawn)
 
 
