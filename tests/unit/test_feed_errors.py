@@ -304,6 +304,19 @@ def test_bad_files_raise_data_errors_that_name_the_file(tmp_path, name, content,
         assert fragment in message
 
 
+def test_a_parquet_file_that_memory_cannot_hold_is_not_unpacked(tmp_path, monkeypatch):
+    """A million equal rows are a small file; the machine is said to be smaller than they are."""
+    path = tmp_path / "bomb.parquet"
+    bars().head(1).select(pl.all().repeat_by(1_000_000).explode()).write_parquet(path)
+    assert path.stat().st_size < 200_000
+    monkeypatch.setattr("ml4t.backtest.feed.file.MEMORY", 10_000_000)
+    monkeypatch.setattr("polars.read_parquet", None)  # calling it fails
+    with pytest.raises(
+        DataError, match=r"bomb.parquet\): the file has 1,000,000 rows of 7 columns, more than the 0.0 GB"
+    ):
+        frame_of(path)
+
+
 def test_missing_files_and_directories_are_named(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         frame_of(tmp_path / "nothing.csv")

@@ -1,5 +1,6 @@
 """Files: Parquet and CSV. Anything unreadable ends as a `DataError` that guesses the cause."""
 
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import polars as pl
 
 from ml4t.backtest.errors import DataError
 
+SMALLEST = 4
+"""Bytes of a value in memory, at least: numbers have 4 or 8, texts more."""
+MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 2**40
+"""Bytes of the machine; where it does not say, more than any has today."""
 MAX_COLUMNS = 10_000
 MAX_HEADER = 1_000_000
 PICKLES = {".pkl", ".pickle", ".p", ".joblib", ".npy", ".npz"}
@@ -59,12 +64,26 @@ def _read_parquet(path: Path, place: str) -> pl.DataFrame:
     if not head.startswith(b"PAR1"):
         raise DataError(f"{place}: this is not a Parquet file{_kind(head)}. Give a file written as Parquet.")
     try:
+        rows, columns = _extent(path)
+        if rows * columns * SMALLEST > MEMORY:
+            raise DataError(
+                f"{place}: the file has {rows:,} rows of {columns} columns, more than the {MEMORY / 1e9:.1f} GB of memory hold. "
+                "Give the rows and columns that are needed: polars.scan_parquet(path).filter(...).select(...)."
+            )
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
+    except DataError:
+        raise
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"{place}: the Parquet file is truncated or damaged ({reason}). Download or write it again."
         ) from error
+
+
+def _extent(path: Path) -> tuple[int, int]:
+    """Rows and columns by the file's own table of contents: a few kilobytes may unpack to more than there is memory for."""
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False).select(pl.len()).collect().item()
+    return int(rows), len(pl.read_parquet_schema(path))
 
 
 def _kind(head: bytes) -> str:

@@ -105,13 +105,14 @@ def _places(table: Table, rows: Rows, bars: Stream) -> NDArray[np.int64]:
         DataError: there is none; names the row and the bar of its symbol before it.
 
     """
-    order = np.arange(len(bars.end)) if bars.by_symbol is None else bars.by_symbol
-    count = np.bincount(bars.symbol, minlength=len(bars.symbols))
-    first = np.cumsum(count) - count
-    place = np.empty(len(rows), np.int64)
-    for symbol in np.unique(rows.symbol):
-        own = rows.symbol == symbol
-        theirs = order[first[symbol] : first[symbol] + count[symbol]]
+    place, symbols = np.full(len(rows), -1), len(bars.symbols)
+    coarse, fine = (
+        np.split(
+            np.arange(len(codes)) if order is None else order, np.cumsum(np.bincount(codes, minlength=symbols))[:-1]
+        )
+        for codes, order in ((bars.symbol, bars.by_symbol), (rows.symbol, rows.by_symbol[0]))
+    )
+    for theirs, own in zip(coarse, fine, strict=True):
         before = np.searchsorted(bars.start[theirs], rows.start[own], side="right") - 1
         place[own] = np.where(before < 0, -1, theirs[before])
     is_inside = (place >= 0) & (rows.end <= bars.end[place] + _slack(bars))
