@@ -6,9 +6,11 @@ must differ; the two runs have everything but the option in common.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +25,23 @@ from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, cancel, close, f
 # ------------------------------------------------------------------------------------------------------------ the walk
 
 
-def leaves(schema: dict[str, Any]) -> list[str]:
-    """The dotted options of a JSON schema. `*` stands for any name, `[kind]` for one of several descriptions.
+def leaves(schema: dict[str, Any]) -> dict[str, list[str]]:
+    """The dotted options of a JSON schema, each with the values of a closed choice.
+
+    `*` stands for any name, `[kind]` for one of several descriptions.
 
     A description that was walked elsewhere is one leaf.
     """
     walked: set[str] = set()
 
-    def walk(node: dict[str, Any], path: str) -> Iterator[str]:
+    def walk(node: dict[str, Any], path: str) -> Iterator[tuple[str, list[str]]]:
         choices = [part for part in node.get("anyOf", [node]) if part.get("type") != "null"]
         if len(choices) == 1 and (union := choices[0].get("discriminator")):
             refs = list(dict(union["mapping"]).items())
             if refs[0][1] in walked:
-                yield path
+                yield path, []
                 return
-            yield f"{path}.kind"
+            yield f"{path}.kind", []
             for kind, ref in refs:
                 yield from enter(ref, f"{path}[{kind}]")
         elif len(choices) == 1 and "$ref" in choices[0]:
@@ -47,18 +51,18 @@ def leaves(schema: dict[str, Any]) -> list[str]:
         elif len(choices) == 1 and "$ref" in choices[0].get("items", {}):
             yield from enter(choices[0]["items"]["$ref"], f"{path}.*")
         else:
-            yield path
+            yield path, [value for part in choices for value in part.get("enum", [])]
 
-    def enter(ref: str, path: str) -> Iterator[str]:
+    def enter(ref: str, path: str) -> Iterator[tuple[str, list[str]]]:
         if ref in walked:
-            yield path
+            yield path, []
             return
         walked.add(ref)
         for name, node in schema["$defs"][ref.rsplit("/", 1)[1]]["properties"].items():
             if "const" not in node:  # the kind of a description is a leaf of the choice
                 yield from walk(node, f"{path}.{name}")
 
-    return [leaf for name, node in schema["properties"].items() for leaf in walk(node, name)]
+    return dict(leaf for name, node in schema["properties"].items() for leaf in walk(node, name))
 
 
 # ------------------------------------------------------------------------------------------------------------ the runs
@@ -172,6 +176,7 @@ FILES = {
     "dearer.parquet": frame([(p + 1, q + 1, r + 1, s + 1) for p, q, r, s in BARS]),
     "early.parquet": scores(minute(0)),
     "late.parquet": scores(minute(1)),
+    "days.parquet": pl.DataFrame({"timestamp": [date(2024, 3, 4), date(2024, 3, 5)], "score": [5.0, 6.0]}),
     "cheap.csv": pl.DataFrame({"symbol": ["A"], "rate": [0.001]}),
     "dear.csv": pl.DataFrame({"symbol": ["A"], "rate": [0.002]}),
     "low_first.parquet": halves((101, 101, 95, 96), (96, 106, 96, 102)),
@@ -476,22 +481,119 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("option", ROWS)
 def test_option(option: str, inputs: Path, tmp_path: Path) -> None:
     row = ROWS[option]
-    key = row.key or option.replace("*", "A")
-    while "[" in key:
-        key = key[: key.index("[")] + key[key.index("]") + 1 :]
-    runs = []
-    for number, value in enumerate((row.one, row.other)):
-        config = {"output.run_id": "run", "output.root": str(tmp_path / str(number))}
-        config |= {name: _found(setting, inputs) for name, setting in row.also.items()}
-        given = tmp_path / value if key == "output.root" else _found(value, inputs)
-        runs.append(outcome(row, config | {key: given}, inputs))
-    one, other = runs
+    key = row.key or dotted(option)
+    folders = (tmp_path / "0", tmp_path / "1")
+    one, other = (
+        with_value(row, key, tmp_path / value if key == "output.root" else value, inputs, folder)
+        for value, folder in zip((row.one, row.other), folders, strict=True)
+    )
     if row.differs == "error":
         assert (one["error"] is None) + (other["error"] is None) == 1
         return
     assert one.get("error") is None, one["error"]
     assert other.get("error") is None, other["error"]
     assert one[row.differs] != other[row.differs]
+
+
+def dotted(option: str) -> str:
+    """The key of an option: symbol A for any name, and no kinds."""
+    return re.sub(r"\[\w+\]", "", option.replace("*", "A"))
+
+
+def with_value(row: Row, key: str, value: Any, inputs: Path, folder: Path) -> dict[str, Any]:
+    """The outcome of the row with this value of the option."""
+    config = {"output.run_id": "run", "output.root": str(folder)}
+    config |= {name: _found(setting, inputs) for name, setting in row.also.items()}
+    return outcome(row, config | {key: _found(value, inputs)}, inputs)
+
+
+# -------------------------------------------------------------------------------------------- every value of a choice
+ANY = None
+LEAKY = {"run.acknowledge_leaky": True}
+SHORT_EXITS = {0: [sell(10)], 1: [buy(10, limit=96, reduce_only=True), buy(10, stop=105, reduce_only=True)]}
+PRICED = frame(BARS).with_columns(vwap=pl.Series([100.0, 99.5, 99.5, 99.5]))
+NEAR_LOW = frame([FLAT, (98, 106, 95, 102), FLAT, FLAT])  # the bar of BARS is nearer to its high
+VOLUMES = frame(BARS).with_columns(volume=pl.Series([10.0, 4.0, 6.0, 9.0]))
+SWITCH = {0: [buy(9)], 1: [sell(9), buy(9, "B")]}  # the sale pays for the purchase
+MARKS = [Row(ANY, ANY, data=QUOTED)]
+SHORTFALLS = [Row(ANY, ANY, also=POOR, asks={1: [ask]}) for ask in (buy(15), buy(value=1_550))]
+
+
+def of(rows: list[Row], also: dict[str, Any]) -> list[Row]:
+    """The rows under more settings."""
+    return [replace(row, also=row.also | also) for row in rows]
+
+
+CHOICES = {
+    "data.label": [Row(ANY, ANY, data=labelled(MINUTES)), Row(ANY, ANY, data=labelled(DAYS))],
+    "data.policy.duplicates": [Row(ANY, ANY, data=BOTH_LAST)],
+    "data.policy.non_positive": [Row(ANY, ANY, data=BELOW_ZERO)],
+    "data.signals.label": [
+        Row(ANY, ANY, also={"data.signals.path": "early.parquet"}, strategy=OnSignal),
+        Row(ANY, ANY, also={"data.signals.path": "days.parquet"}, strategy=OnSignal, data=labelled(DAYS)),
+    ],
+    "account[cash].shortfall": SHORTFALLS,
+    "account[cash].mark": MARKS,
+    "account[margin].shortfall": of(SHORTFALLS, MARGIN | {"account.initial_margin_rate": 1.0}),
+    "account[margin].mark": of(MARKS, MARGIN),
+    "account[proceeds].shortfall": of(SHORTFALLS, PROCEEDS),
+    "account[proceeds].mark": of(MARKS, PROCEEDS),
+    "fills.market": [Row(ANY, ANY, also=LEAKY | QUEUE, data=PRICED, asks={2: [buy(10)]})],
+    "fills.path": [
+        Row(ANY, ANY, asks=EXITS),
+        Row(ANY, ANY, also=MARGIN, asks=SHORT_EXITS),
+        Row(ANY, ANY, data=NEAR_LOW, asks=EXITS),
+    ],
+    "fills.rescan": [
+        Row(ANY, ANY, also=LOTS, asks={1: [buy(10, stop_loss=0.05)]}),
+        Row(ANY, ANY, also=QUEUE, asks={1: [buy(10, stop=101.5, activation=96)]}),
+    ],
+    "fills.quote": [Row(ANY, ANY, data=QUOTED, asks={1: [buy(10)]})],
+    "fills.participation.basis": [
+        Row(ANY, ANY, also={"fills.participation.share": 1.0} | more, data=VOLUMES, asks={2: [buy(10)]})
+        for more in ({}, {"fills.participation.window": 2})
+    ],
+    "orders.admission": [
+        Row(ANY, ANY, also=POOR, asks={1: [buy(10, limit=90), buy(10, limit=90)]}),
+        Row(ANY, ANY, also=POOR, asks=SWITCH, data=TWO),
+    ],
+    "orders.batch_order": [
+        Row(ANY, ANY, also=POOR | {"orders.admission": "pseudo_execute"}, asks=asks, data=TWO)
+        for asks in ({0: [buy(9)], 1: [buy(9, "B"), sell(9)]}, {1: [buy(9), buy(1, "B")]})
+    ],
+    "orders.valuation": [
+        Row(ANY, ANY, also=QUEUE, asks={2: [buy(value=10_150)]}),
+        Row(ANY, ANY, also=LOTS, asks={2: [buy(percent=0.1)]}),
+    ],
+    "end.run": [Row(ANY, ANY, also=also) for also in (QUEUE, LOTS)],
+    "end.symbol": [Row(ANY, ANY)],
+}
+"""Of each choice of three or more: runs of which at least one tells every two of its values apart. Of two values, ROWS has both."""
+REFUSED = {"data.policy.duplicates": {"error"}, "data.policy.non_positive": {"error"}, "end.symbol": {"last_open"}}
+"""Values that always end such a run: two because they are meant to, the last because it is one of the run's end only."""
+
+
+def test_every_choice_has_runs_for_all_its_values() -> None:
+    choices = {leaf: values for leaf, values in leaves(config_json_schema()).items() if len(values) > 1}
+    assert {leaf for leaf, values in choices.items() if len(values) > 2} == set(CHOICES)
+    for leaf, values in choices.items():
+        if len(values) == 2:
+            assert {ROWS[leaf].one, ROWS[leaf].other} == set(values), leaf
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_value_of_a_choice_matters(choice: str, inputs: Path, tmp_path: Path) -> None:
+    """No two values are one: a member that nothing reads would behave as another."""
+    seen: dict[str, list[Any]] = {value: [] for value in leaves(config_json_schema())[choice]}
+    for value, outcomes in seen.items():
+        for n, row in enumerate(CHOICES[choice]):
+            found = with_value(row, dotted(choice), value, inputs, tmp_path / f"{value}{n}")
+            outcomes.append({name: part for name, part in found.items() if name not in ("folder", "name", "room")})
+    assert {value for value, outcomes in seen.items() if all(found.get("error") for found in outcomes)} == REFUSED.get(
+        choice, set()
+    )
+    for one, other in combinations(seen, 2):
+        assert seen[one] != seen[other], f"{choice}: {one} and {other}"
 
 
 def test_two_runs_of_one_configuration_are_the_same(inputs: Path, tmp_path: Path) -> None:
