@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from ml4t.backtest import (
     run,
 )
 from ml4t.backtest._jit import IS_COMPILED
+from ml4t.backtest.compilation import replay
 from ml4t.backtest.datasets import us_indices
+from ml4t.backtest.source import user_lines
 
 pytestmark = pytest.mark.skipif(not IS_COMPILED, reason="nothing is compiled")
 
@@ -270,9 +273,13 @@ def test_mistakes_end_the_run_as_in_python(on_bar: Any) -> None:
     with pytest.raises(error, match=message) as raised:
         run(strategy(on_bar=on_bar), us_indices(), compiled=True)
     assert raised.value.result.equity.height < 5031
+    lines = "".join(user_lines(raised.value.__cause__ or raised.value))
     if on_bar not in (flood, many_records):
         with pytest.raises(error):
             run(strategy(on_bar=on_bar), us_indices(), compiled=False)
+        assert re.search(rf"{__file__}:\d+ in {on_bar.__name__}: self\.", lines), lines
+    else:
+        assert raised.value.__cause__ is None
 
 
 def raises(self: Any) -> None:
@@ -297,4 +304,43 @@ def test_what_the_strategy_raises_is_told(on_bar: Any, message: str) -> None:
     with pytest.raises(StrategyError, match=message) as raised:
         run(case, us_indices(), compiled=True)
     assert "bar of NASDAQ, SPX" in str(raised.value)
+    line = {"raises": "raise ValueError(", "divides": "self.x = 1.0 / self.count", "out_of_range": "self.x = self.data"}
+    assert line[on_bar.__name__] in user_lines(raised.value.__cause__)[-1]
     assert case.count == (7 if on_bar is raises else 0)  # its attributes are as it left them
+
+
+def test_the_line_is_looked_for_no_longer_than_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "SECONDS", -1.0)
+
+    class Late(Strategy):
+        def on_bar(self) -> None:
+            if self.data.count("SPX") == 2_000:
+                self.broker.buy("SPX", -1)
+
+    with pytest.raises(OrderError) as raised:
+        run(Late(), us_indices(), compiled=True)
+    assert raised.value.__notes__[-1] == replay.LATE
+
+
+def test_an_error_that_plain_python_does_not_meet_names_no_line() -> None:
+    class Changed(Strategy):
+        start = 3.0
+
+        def on_start(self) -> None:
+            self.left = self.start
+
+        def on_bar(self) -> None:
+            self.left -= 1.0
+            if self.left == 0.0:
+                self.broker.buy("SPX", -1)
+
+        def on_end(self) -> None: ...
+
+    class Once(Changed):
+        def on_start(self) -> None:
+            super().on_start()
+            Changed.start = 5.0
+
+    with pytest.raises(OrderError) as raised:
+        run(Once(), us_indices(), compiled=True)
+    assert raised.value.__cause__ is None

@@ -6,7 +6,6 @@ import dataclasses
 import random
 from typing import Any
 
-import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,8 +15,7 @@ import replay
 from cases import Bar, Case, Replace, Request, Submit, random_case
 from drawn_cases import EFFORT, cases, seeded_cases
 from ml4t.backtest import BacktestConfig, Engine
-from ml4t.backtest.allocation import link_free
-from ml4t.backtest.tables import FREE_CELL, FREE_LOT, GROWABLE, NONE
+from tight import capacities, shrink
 
 ALL_CASES = st.one_of(cases(), seeded_cases())
 Frames = dict[str, pl.DataFrame]
@@ -151,25 +149,6 @@ def engine_with(case: Case, **orders: int) -> Engine:
     config["orders"] = {**config.get("orders", {}), **orders}
     finer = replay.bar_frame(case.finer) if case.finer else None
     return Engine(replay.strategy(case), replay.frame(case), BacktestConfig.load(config), finer=finer)
-
-
-def shrink(engine: Engine) -> None:
-    """Every growable table has room for one entry."""
-    state, changes = engine.state, {}
-    for group in GROWABLE:
-        for name in group:
-            table = getattr(state, name)
-            single = table[:1].copy() if isinstance(table, np.ndarray) else type(table)(*(c[:1].copy() for c in table))
-            changes[name] = single
-    engine._handle.replace(state._replace(**changes))
-    state.clock[FREE_CELL] = state.clock[FREE_LOT] = NONE
-    link_free(state.clock, FREE_CELL, engine.state.links.after, 0)
-    link_free(state.clock, FREE_LOT, engine.state.lots.next, 0)
-
-
-def capacities(engine: Engine) -> dict[str, int]:
-    tables = {group[0]: getattr(engine.state, group[0]) for group in GROWABLE}
-    return {name: len(table) if isinstance(table, np.ndarray) else len(table[0]) for name, table in tables.items()}
 
 
 @EFFORT

@@ -8,7 +8,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ml4t.backtest import BacktestError, ConfigError, DataError, Signals, Strategy, UnknownFieldError, run
+from ml4t.backtest import (
+    BacktestError,
+    ConfigError,
+    DataError,
+    Signals,
+    Strategy,
+    TargetWeights,
+    UnknownFieldError,
+    run,
+)
 from ml4t.backtest.artifacts import verify
 from ml4t.backtest.datasets import us_indices
 from told import bars, minute
@@ -196,6 +205,24 @@ def test_what_is_wrong_is_named(rules: dict[str, Any], message: str) -> None:
 def test_a_column_that_a_stream_lacks_is_named() -> None:
     with pytest.raises(UnknownFieldError, match="No column 'f' in stream 'mine'"):
         run(Signals(entries="mine:f"), BARS, streams={"mine": BOTH})
+
+
+@pytest.mark.parametrize("symbols", ["A", "AB"])
+@pytest.mark.parametrize("rule", ["entries", "size", "weights", "groups"])
+def test_a_stream_without_symbols_is_no_column(symbols: str, rule: str) -> None:
+    general = pl.DataFrame({"timestamp": TIMES, "on": [1] * 6})
+    strategy = {
+        "entries": lambda: Signals(entries="macro:on"),
+        "size": lambda: Signals(entries="e", size="macro:on"),
+        "weights": lambda: TargetWeights("macro:on"),
+        "groups": lambda: TargetWeights("e", groups="macro:on", group_cap=0.5),
+    }[rule]()
+    data = bars(*[FLAT] * 7, symbols=symbols).with_columns(e=1)
+    message = rf"{rule}='macro:on': the stream 'macro' has no symbol column.*the bars have {', '.join(symbols)}\)"
+    with pytest.raises(DataError, match=message):
+        run(strategy, data, streams={"macro": general})
+    listed = pl.concat([general.with_columns(symbol=pl.lit(symbol)) for symbol in symbols])
+    assert run(strategy, data, {"data": {"sort": True}}, streams={"macro": listed}).orders.height
 
 
 def test_a_stream_that_is_brought_twice() -> None:

@@ -11,6 +11,7 @@ import pytest
 from ml4t.backtest import DataError, Orders, StrategyError, run
 from ml4t.backtest.artifacts import verify
 from ml4t.backtest.datasets import us_indices
+from ml4t.backtest.summary import text
 from told import bars, minute, rows
 
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -120,6 +121,19 @@ def test_what_is_known_before_the_first_bar_gets_its_open() -> None:
     )
     assert rows(result, "side", "quantity", "tag") == [("buy", 1, "x"), ("sell", 2, None), ("buy", 4, "y")]
     assert result.fills["timestamp"].to_list() == [minute(0), minute(0), minute(1)]
+
+
+def test_orders_that_no_decision_hears_of_are_counted() -> None:
+    """Bars end at minutes 1 to 6. Three of them are the warm-up; what was known before the first bar is sent."""
+    times = [minute(-60), minute(0.5), minute(3), minute(3.5), minute(7), minute(9), minute(60)]
+    given = [{"timestamp": time, "quantity": 1} for time in times]
+    result = run(Orders(frame(*given)), bars(*[FLAT] * 6), MARGIN, warmup=3)
+    assert result.orders["submitted_at"].to_list() == [minute(0), minute(3.5)]
+    told = ["2 of 7 rows arrived in the 3 bars of run.warmup", "3 of 7 rows arrived after the last bar"]
+    warnings = result.inputs[-1].warnings
+    assert [line.partition(":")[0] for line in warnings] == told
+    assert all(f"Input signals: {line}" in text(result) for line in told)
+    assert sent(*given[2:4]).inputs[-1].warnings == ()
 
 
 def test_the_only_symbol_may_be_named_by_the_run() -> None:

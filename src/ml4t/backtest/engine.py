@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,8 +17,8 @@ from ml4t.backtest.clock import Clock
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.dataset import Dataset, Source
 from ml4t.backtest.enums import OrderState, Reason, Side
-from ml4t.backtest.errors import BacktestError, StrategyError
-from ml4t.backtest.feed import Input
+from ml4t.backtest.errors import BacktestError, ModelError, StrategyError
+from ml4t.backtest.feed import Input, Stream
 from ml4t.backtest.kernel.clock import DECISION_TIMER
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.step import DONE
@@ -25,7 +27,7 @@ from ml4t.backtest.market_data import MarketData
 from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
 from ml4t.backtest.result import Result
-from ml4t.backtest.schedule import due_times
+from ml4t.backtest.schedule import due_times, undecided
 from ml4t.backtest.source import describe
 from ml4t.backtest.strategy import Fill, Notes, OrderEvent, Signal, Strategy
 from ml4t.backtest.tables import (
@@ -171,6 +173,7 @@ class Engine:
         self._clock = Clock(self._handle, self.bars.description.timezone)
         self._program: Program | None = before._program if before else None
         self._failure: str | None = None
+        self._is_in_compiled_code = False
 
     def _lowered(self, history: int, before: "Engine | None") -> Handle:
         """The state before the first instant."""
@@ -192,7 +195,15 @@ class Engine:
     def inputs(self) -> tuple[Input, ...]:
         """What was read: the bars, the streams, and the finer bars where there are any."""
         bars, *finer = self.dataset.inputs
-        return (bars, *(stream.description for stream in self.streams), *finer)
+        return (bars, *map(self._described, self.streams, self.state.streams.wakes[1:].tolist()), *finer)
+
+    def _described(self, stream: Stream, wakes: int) -> Input:
+        """What was read of a stream, and which of its signals `on_signal` was not called for."""
+        found = stream.description
+        if wakes and _overrides(self.strategy, "on_signal"):
+            unheard = undecided(stream.end, self.bars, self.config.run.warmup)
+            found = replace(found, warnings=(*found.warnings, *unheard))
+        return found
 
     def run(self, progress: bool | Progress = False) -> Result:
         """Every decision is made and the result is there. Once for each engine."""
@@ -203,6 +214,13 @@ class Engine:
             self.execute(progress)
         except BacktestError as error:
             error.result = self._result(source, self._failure)
+            if self._is_in_compiled_code and not isinstance(error, ModelError):
+                from ml4t.backtest.compilation.replay import trace  # needed where compiled code failed
+
+                plain = Engine(
+                    copy(self.strategy), self.dataset, self.config, models=self._models.given, compiled=False
+                )
+                trace(error, int(self.state.clock[NOW]), plain)
             raise
         return self._result(source, None)
 
@@ -269,7 +287,9 @@ class Engine:
         strategy = self._program.bound(self.strategy, self._handle, self.rows.given, self._broker, self._notes)
         symbols = len(self.bars.symbols)
         most = self.strategy._most_orders(symbols, self.rows.most_signals)
+        self._is_in_compiled_code = True
         strategy.drive(max(order_room(self.config, symbols), most), self._models.watched)
+        self._is_in_compiled_code = False
 
     def _decides_on_bars_only(self) -> bool:
         return not (

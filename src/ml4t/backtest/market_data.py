@@ -78,6 +78,7 @@ class MarketData:
         names = (*PRICES, *(name for name in bars.columns if name not in PRICES))
         self._fields = {"bars": Fields("the bars", names)}
         self._streams = {"bars": 0}
+        self._general = {stream.name for stream in streams if not (stream.symbol >= 0).any()}
         for number, stream in enumerate(streams, 1):
             self._fields[stream.name] = Fields(f"stream {stream.name!r}", tuple(stream.columns))
             self._streams[stream.name] = number
@@ -171,6 +172,11 @@ class MarketData:
         """The names of a stream's columns. Raises UnknownFieldError where there is no such stream."""
         self._number(stream)
         return tuple(self._fields[stream])
+
+    def has_symbols(self, stream: str = "bars") -> bool:
+        """Whether rows of a stream are of symbols; else they are read with `symbol=None`."""
+        self._number(stream)
+        return stream not in self._general
 
     def value(self, symbol: str | None, field: str, *, stream: str = "bars") -> float:
         """The last known value of a column, NaN before the first. `symbol=None`: rows that concern no symbol."""

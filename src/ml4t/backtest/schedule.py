@@ -99,3 +99,18 @@ def _period(sessions: NDArray[np.int32], every: str) -> Times:
     if every == "month":
         return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     return days
+
+
+def undecided(arrival: Times, bars: Stream, warmup: int) -> list[str]:
+    """Return what to say of signals that arrive [rows] when nothing is decided: while the first `warmup` bars end, or after all bars."""
+    ends = np.unique(bars.end)
+    last = ends[min(warmup, len(ends)) - 1] if warmup else -1
+    counts = {
+        f"in the {warmup:,} bars of run.warmup": int(np.sum((arrival >= bars.start.min()) & (arrival <= last))),
+        "after the last bar": int(np.sum((arrival > ends[-1]) & (arrival > last))),
+    }
+    return [
+        f"{count:,} of {len(arrival):,} rows arrived {when}: no decision was made on {'it' if count == 1 else 'them'}."
+        for when, count in counts.items()
+        if count
+    ]

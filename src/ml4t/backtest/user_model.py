@@ -87,6 +87,7 @@ class Models:
     """
 
     def __init__(self, given: Mapping[str, Model] | None, config: "BacktestConfig") -> None:
+        self.given = given
         self._addresses: dict[str, int] = {}
         self._kept: list[Any] = []  # machine code lives as long as its owner
         self._raised: list[tuple[str, BaseException]] = []

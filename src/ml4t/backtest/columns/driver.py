@@ -86,6 +86,12 @@ class Driver(Strategy):
         stream, name = self.place(role)
         if name not in self.data.columns(stream):
             self.data.value(self.data.symbols[0], name, stream=stream)  # says what there is
+        if not self.data.has_symbols(stream):
+            raise DataError(
+                f"{type(self).__name__}: {role}={value!r}: the stream {stream!r} has no symbol column, so none of its rows is of a symbol "
+                f"that could be decided. Add the column (the bars have {', '.join(self.data.symbols[:10])}), or give the values as a "
+                f"frame, {role}=frame, with one column a symbol or, where there is one symbol, one column."
+            )
         return True, stream, name
 
     def deviation(self, symbol: str, n: int) -> float:

@@ -392,8 +392,6 @@ def _place(
     stop_is_price: Any = False,
     reduce_only: Any = False,
 ) -> Any:
-    if self.has_exits:
-        raise TypingError("place() is for strategies without exit_rules; give each order its own exits")
     asset_of, place = symbol_number(symbol), decision.order_of_numbers
 
     def ask(

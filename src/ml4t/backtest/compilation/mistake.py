@@ -35,8 +35,6 @@ MESSAGES = {
     Mistake.INTERRUPTED: "the run was interrupted",
 }
 
-HINT = "With compiled=False the traceback names the line."
-
 
 def raise_mistake(state: State, streams: Sequence[Stream], texts: Iterable[str], room: int) -> NoReturn:
     """Raises what Python would have raised for the first mistake of the run."""
@@ -53,27 +51,25 @@ def raise_mistake(state: State, streams: Sequence[Stream], texts: Iterable[str],
             raise LookAheadError(
                 f"A window of {name} rows would reach into the future; windows end now. Ask for 1 or more rows."
             )
-        raise ValueError(f"A window has a whole number of rows, 1 or more; {name} was given. {HINT}")
+        raise ValueError(f"A window has a whole number of rows, 1 or more; {name} was given.")
     order = f" (order {name})" if mistake in (Mistake.NOT_LIVE, Mistake.NOT_ABOVE_FILLED, Mistake.NO_SUCH_PRICE) else ""
-    raise OrderError(f"{about}{MESSAGES[Mistake(mistake)]}{order}. {HINT}")
+    raise OrderError(f"{about}{MESSAGES[Mistake(mistake)]}{order}.")
 
 
 def _unknown(name: int, kind: int, streams: Sequence[Stream], texts: Iterable[str]) -> Exception:
     """The error for a name that the run does not have."""
     if kind == NONE:
-        return OrderError(
-            f"There is no symbol number {name}; take the numbers from `for symbol in self.data.symbols`. {HINT}"
-        )
+        return OrderError(f"There is no symbol number {name}; take the numbers from `for symbol in self.data.symbols`.")
     text = next((text for text in texts if digest(text) == name), None)
     if text is None:
-        return OrderError(f"A text that is made in compiled code names nothing in this run. {HINT}")
+        return OrderError("A text that is made in compiled code names nothing in this run.")
     known: Iterable[str] = streams[0].symbols
     if kind == STREAM_NAME:
         known = ["bars", *(stream.name for stream in streams[1:])]
     elif kind >= FIELD_NAME:
         stream = streams[kind - FIELD_NAME]
         known = dict.fromkeys((*PRICES, *stream.columns) if stream is streams[0] else stream.columns)
-    told = f"{text!r} in this run.{nearest(text, known)} There are {', '.join(list(known)[:10])}. {HINT}"
+    told = f"{text!r} in this run.{nearest(text, known)} There are {', '.join(list(known)[:10])}."
     if kind == SYMBOL_NAME:
         return UnknownSymbolError(f"No symbol {told}")
     return UnknownFieldError(f"No {'stream' if kind == STREAM_NAME else 'column'} {told}")

@@ -50,6 +50,8 @@ HOOKS = {"on_bar": (), "on_fill": (FILL,), "on_order": (EVENT,), "on_signal": (S
 METHOD_OPTIONS = INLINED | {"error_model": "python", "boundscheck": True}
 GIVEN = ("data", "broker", "portfolio", "clock", "random", "exit_rules")  # what the engine, not the user, sets
 
+NO_EXITS = (*[float("nan")] * 4, 0.0)
+
 
 @unbox(StrategyType)
 def _unbox(typ: StrategyType, obj: Any, c: Any) -> NativeValue:
@@ -93,8 +95,7 @@ class Program:
             handle.replace(handle.state._replace(names=names))
         instance = Instance(strategy, handle.key, values)
         exits = strategy.exit_rules
-        if exits is not None:
-            handle.state.exits[:] = exit_rates(exits)
+        handle.state.exits[:] = NO_EXITS if exits is None else exit_rates(exits)
         methods = frozenset(part.methods)
         kind = StrategyType(part.source, instance.slots, methods, schedules, has_exits=exits is not None)
         if kind not in self._loops:

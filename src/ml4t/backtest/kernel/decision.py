@@ -11,6 +11,11 @@ from ml4t.backtest.kernel.step import GROW, READY, advance
 from ml4t.backtest.tables import (
     AWAITS,
     DECISION_ROOM,
+    EXIT_BARS,
+    EXIT_EVEN,
+    EXIT_LOSS,
+    EXIT_PROFIT,
+    EXIT_TRAIL,
     FAULT,
     IDS,
     MISTAKE,
@@ -186,18 +191,27 @@ def order_of_numbers(
     stop_is_price: int,
     reduce_only: int,
 ) -> int:
-    """The id of an order whose terms are all numbers (NaN, 0: not given), 0 where there is none."""
+    """The id of an order whose terms are all numbers (NaN, 0: not given), 0 where there is none.
+
+    One that is given no exit has those of the strategy, rates from its fill.
+    """
     has_limit, has_stop = limit == limit, stop == stop
     if (has_limit and not is_a_size(limit)) or (has_stop and not is_a_size(stop)):
         note_mistake(state, Mistake.BAD_PRICE, 0, symbol)
         return 0
     is_own = stop_loss == stop_loss or take_profit == take_profit or trail == trail or max_bars > 0
-    if not (is_own or has_limit or has_stop or tif > TimeInForce.GTC):
+    even = math.nan
+    if not is_own:
+        rules = state.exits
+        stop_loss, take_profit, trail, even = rules[EXIT_LOSS], rules[EXIT_PROFIT], rules[EXIT_TRAIL], rules[EXIT_EVEN]
+        max_bars = int(rules[EXIT_BARS])
+    is_any = stop_loss == stop_loss or take_profit == take_profit or trail == trail or even == even or max_bars > 0
+    if not (is_any or has_limit or has_stop or tif > TimeInForce.GTC):
         return order(state, symbol, side, sizing, size, limit, stop, tif, reduce_only, Origin.STRATEGY, tag, 0)
     write_ticket(state, 2 * has_stop + has_limit, math.nan, math.nan, 0, ON_PATH, 0, bars)
     return order_with_exits(
         state, symbol, side, sizing, size, limit, stop, tif, reduce_only, Origin.STRATEGY, tag, 1,
-        stop_loss, take_profit, trail, math.nan, max_bars, 1, 3 * stop_is_price, is_own,
+        stop_loss, take_profit, trail, even, max_bars, 1, 3 * stop_is_price * is_own, is_own,
     )  # fmt: skip
 
 
