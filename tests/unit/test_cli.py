@@ -336,6 +336,7 @@ def test_every_command_has_json(example, saved, tmp_path):
         "demo": ("--output", tmp_path / "demo", "--no-report"),
         "init": (tmp_path / "new",),
         "validate": (example / "config.toml",),
+        "sweep": (example / "config.toml", "--grid", "fast=5", "--metric", "sharpe"),
         "verify": (saved,),
         "compare": (saved, saved),
         "report": (saved,),

@@ -1,10 +1,15 @@
 """docs/sweep.md: its examples run."""
 
+import shlex
+from pathlib import Path
+
 import pytest
+from typer.testing import CliRunner
 
 import ml4t.backtest
 import page
 from ml4t.backtest._jit import IS_COMPILED
+from ml4t.backtest.cli import app
 from ml4t.backtest.datasets import us_indices
 
 PAGE = page.ROOT / "docs" / "sweep.md"
@@ -16,3 +21,14 @@ def test_the_examples_run() -> None:
     for code in page.code_blocks(PAGE, "python"):
         exec(code, space)
     assert space["table"].height == 2
+
+
+def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["init", "example"]).exit_code == 0
+    lines = [line for block in page.code_blocks(PAGE, "bash") for line in block.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        done = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert done.exit_code == 0, (line, done.output)
+    assert (tmp_path / "costs.parquet").is_file()

@@ -103,6 +103,64 @@ def run(
 
 
 @app.command()
+def sweep(
+    config: ConfigArgument,
+    grid: Annotated[
+        list[str],
+        typer.Option(
+            "--grid", metavar="NAME=VALUES", help="fast=5:50:5 (as range) or slow=50,100; config.section.option too."
+        ),
+    ],
+    assignments: SetOption = None,
+    draw: Annotated[int | None, typer.Option(help="Try that many combinations by chance, not all.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the chance.")] = 0,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="A metric to compute; without, all.")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="Best of this metric first.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Rows to print.")] = 20,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads; without, one a processor.")] = None,
+    compiled: Annotated[bool | None, typer.Option("--compiled/--plain", help="Without, as the strategy says.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table: .parquet or .csv.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the strategy with every combination of some parameters, and print one row each. Executes that strategy."""
+    import ml4t.backtest as engine  # reason: as in `run`
+    from ml4t.backtest import sweep_command
+
+    path = sweep_command.check_format(output) if output else None
+    space = sweep_command.axes(grid)
+    settings = _load(config, assignments or [])
+    strategy = _strategy(settings, config.absolute().parent)
+    chosen: dict[str, Any] = {"method": "grid"} if draw is None else {"method": "random", "n": draw, "seed": seed}
+    is_whole = True
+    try:
+        with _progress(is_shown=not as_json and _is_terminal(), name="sweep") as progress:
+            table = engine.sweep(
+                strategy,
+                None,
+                space,
+                settings,
+                **chosen,
+                metrics=metric,
+                threads=threads,
+                compiled=compiled,
+                progress=progress,
+            )
+    except engine.SweepInterrupted as interrupt:
+        table, is_whole = interrupt.result, False
+        _console(stderr=True).print(str(interrupt.args[0]), style="red", markup=False)
+    table = sweep_command.ranked(table, sort)
+    if path:
+        sweep_command.save(table, path)
+    if as_json:
+        typer.echo(json.dumps(table.to_dicts(), indent=2))
+    else:
+        typer.echo(_plain(sweep_command.text(table, top)))
+        typer.echo(f"{table.height:,} combinations, {table['error'].count():,} failed{f': {path}' if path else ''}")
+    if not is_whole:
+        raise typer.Exit(130)
+
+
+@app.command()
 def demo(output: OutputOption = None, with_report: ReportOption = True, as_json: JsonOption = False) -> None:
     """Backtest a moving-average crossover on the bundled S&P 500 and NASDAQ bars, 1999 to 2018."""
     import ml4t.backtest as engine  # reason: as in `run`
@@ -386,23 +444,23 @@ def _is_terminal() -> bool:
 
 
 @contextmanager
-def _progress(*, is_shown: bool) -> Iterator[bool | Callable[[float], None]]:
+def _progress(*, is_shown: bool, name: str = "backtest") -> Iterator[bool | Callable[[float], None]]:
     """What `run` reports its progress to: a bar on stderr, so that what is piped stays clean, or nothing."""
     if not is_shown:
         yield False
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn  # reason: slow to import
 
-    columns = ("backtest", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
-        task = bar.add_task("backtest", total=1.0)
+        task = bar.add_task(name, total=1.0)
         yield lambda done: bar.update(task, completed=done)
 
 
 def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console  # reason: slow to import
 
-    return Console(stderr=stderr, soft_wrap=True)
+    return Console(stderr=stderr, soft_wrap=True, emoji=False)
 
 
 def _plain(text: str) -> str:
