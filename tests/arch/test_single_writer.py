@@ -58,6 +58,8 @@ OWNERS: dict[str, str] = {
     "market.below": "kernel/orders.py",
     "market.above": "kernel/orders.py",
     "market.oldest": "kernel/orders.py",
+    "market.turn": "kernel/orders.py",
+    "market.emptied": "kernel/orders.py",
     "market.newest": "kernel/orders.py",
     "market.worst_is_high": "kernel/match.py",
     "market.allowance_row": "kernel/volume.py",

@@ -234,6 +234,8 @@ BREAKOUT = {1: [buy(10, stop=105)]}
 WORSE = {"costs.slippage": {"kind": "fixed", "amount": 1.0}}
 TICKS = {"instruments.default.tick_size": 0.25}
 PROCEEDS = {"account.kind": "proceeds"}
+UNCHECKED = {"account.kind": "unchecked"}
+SHARED = {"fills.participation.share": 0.008} | {"fills.schedule": "queue"}  # 8 units of 1 000 a bar
 
 
 def commission(kind: str, **terms: Any) -> dict[str, Any]:
@@ -295,6 +297,9 @@ ROWS = {
     "account[proceeds].shortfall": Row("reject", "reduce", also=PROCEEDS | POOR, asks={1: [buy(15)]}),
     "account[proceeds].mark": Row("last", "bid_ask", "equity", PROCEEDS, data=QUOTED),
     "account[proceeds].lock": Row(False, True, also=PROCEEDS | POOR, asks={1: [sell(15)]}),
+    "account[unchecked].cash": Row(1_000.0, 2_000.0, "equity", also=UNCHECKED),
+    "account[unchecked].currency": Row("USD", "EUR", "journal", UNCHECKED),
+    "account[unchecked].mark": Row("last", "bid_ask", "equity", UNCHECKED, data=QUOTED),
     "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
     "instruments.default.multiplier": Row(1.0, 5.0, "journal"),
@@ -365,6 +370,12 @@ ROWS = {
         1, 2, also={"costs.slippage": {"kind": "ticks"}, "instruments.default.tick_size": 0.25}
     ),
     "costs.slippage[volume_share].impact": Row(1.0, 2.0, also={"costs.slippage": {"kind": "volume_share"}}),
+    "costs.slippage[volume_share].of": Row(
+        "fill",
+        "bar",
+        also=SHARED | {"costs.slippage": {"kind": "volume_share", "impact": 1_000.0}},
+        asks={0: [buy(4), buy(4)]},
+    ),
     "costs.slippage[square_root].coefficient": Row(
         0.5, 1.0, also=daily("square_root", window=2), data=SWINGS, strategy=BuyLate
     ),
@@ -410,6 +421,10 @@ ROWS = {
     "fills.executions": Row(
         "order", "lot", "error", {key: value for key, value in LOTS.items() if key != "fills.executions"}
     ),
+    "fills.limit": Row("kept", "released", also=WORSE, asks=RESTING),
+    # the first takes all, the second finds nothing, and so the stop is not triggered on that bar
+    "fills.exhausted": Row("order", "symbol", "orders", SHARED, {3: [buy(8), buy(8), sell(8, stop=97)]}),
+    "fills.halt_without_volume": Row(False, True, data=frame(BARS).with_columns(volume=0.0)),
     "fills.schedule": Row("phased", "queue", asks=LIMITS),
     "fills.quote": Row("last", "mid", data=QUOTED),
     # of 1 000 units a bar

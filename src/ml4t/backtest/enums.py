@@ -276,29 +276,38 @@ class PostOnly(IntEnum):
 
 
 class PathRule(IntEnum):
-    """Which extreme of a bar comes first."""
+    """Which extreme of a bar comes first. CLOSE_ONLY: neither, orders meet the bar at its close and nowhere else."""
 
     WORST_FIRST = 0
     BEST_FIRST = 1
     OPEN_HIGH_LOW_CLOSE = 2
     OPEN_LOW_HIGH_CLOSE = 3
     NEAREST_EXTREME_FIRST = 4
+    CLOSE_ONLY = 5
 
 
 class Schedule(IntEnum):
-    """In which order the orders that could fill on a bar are taken."""
+    """In which order the orders that could fill on a bar are taken.
+
+    PHASED: as prices move. QUEUE: by rank. SYMBOL_QUEUE: by rank within a symbol, one symbol after the other.
+    """
 
     PHASED = 0
     QUEUE = 1
+    SYMBOL_QUEUE = 2
 
 
 class AccountKind(IntEnum):
-    """CASH: no shorts, cash never negative. MARGIN: leverage. PROCEEDS: what shorts bring is cash; LOCKED_PROCEEDS: once covered."""
+    """CASH: no shorts, cash never negative. MARGIN: leverage. PROCEEDS: what shorts bring is cash; LOCKED_PROCEEDS: once covered.
+
+    UNCHECKED: every fill is taken, whatever cash and equity there are.
+    """
 
     CASH = 0
     MARGIN = 1
     PROCEEDS = 2
     LOCKED_PROCEEDS = 3
+    UNCHECKED = 4
 
 
 class Shortfall(IntEnum):

@@ -105,8 +105,9 @@ class Costs(NamedTuple):
     stop_exempt: I1  # [A] 1: where a trigger caused the fill it pays no slippage at all
     stop_rate: F8  # [A] further fraction of price, where a trigger caused the fill
     stop_ticks: F8  # [A] further ticks there
-    is_conditional: I1  # [A] 1: one of the next four is not 0
+    is_conditional: I1  # [A] 1: one of the four kinds of impact is not 0
     volume_impact: F8  # [A] fraction of price at a volume share of 1, times the share squared
+    shares_bar: I1  # [A] 1: the volume share is of all fills of the bar so far, 0: of the fill alone
     root_impact: F8  # [A] in daily volatilities, times the root of the share of a day's volume
     volatility_share: F8  # [A] fraction of daily volatility
     spread_share: F8  # [A] fraction of the difference between ask and bid

@@ -1,4 +1,4 @@
-"""Closed choices of how a queue of orders meets a bar, and of lots; as those in `enums.py`."""
+"""Closed choices of how a queue of orders meets a bar, of reached limits, and of lots; as those in `enums.py`."""
 
 from enum import IntEnum
 
@@ -44,3 +44,22 @@ class RuinRule(IntEnum):
 
     CONTINUE = 0
     STOP = 1
+
+
+class LimitRule(IntEnum):
+    """What a limit is worth once the price has reached it.
+
+    KEPT: the order pays no slippage, and never a price beyond its limit. RELEASED: it is an order without limit from then on, and pays
+    slippage, even beyond the limit. CHECKED: the same, but it does not fill on a bar where the price with slippage is beyond its limit.
+    """
+
+    KEPT = 0
+    CHECKED = 1
+    RELEASED = 2
+
+
+class Exhaustion(IntEnum):
+    """Whose turn is over on a bar when an order finds no volume left: that ORDER's, or that of all later ones of its SYMBOL, too."""
+
+    ORDER = 0
+    SYMBOL = 1

@@ -170,6 +170,7 @@ class Progress(NamedTuple):
     reserved: F8  # [B] cash held back for it
     closed: I8  # [B] time of its final state, UNSET while it lives
     is_triggered: I1  # [B]
+    is_released: I1  # [B] 1: its limit was reached, and it waits for it no more
     is_active: I1  # [B] its activation price was reached, or it has none
     watermark: F8  # [B] best price since a trailing stop works, NaN before the first
     since_row: I8  # [B] bar on which its present stage began, NONE: not inside a bar
@@ -217,6 +218,8 @@ class Market(NamedTuple):
     above: F8  # [A] ... and below this
     oldest: I8  # [A] cell of the oldest live order, NONE
     newest: I8  # [A]
+    turn: I8  # [A] rank of the order with which it began to have live orders
+    emptied: I8  # [A] when its last live order ended other than by a fill, NONE
     worst_is_high: I1  # [A] 1: the side that was resolved for the bar that is being matched suffers from its high
     allowance_row: I8  # [A] the bar of which `allowance` is what is left, NONE
     allowance: F8  # [A] units
@@ -372,6 +375,9 @@ class State(NamedTuple):
     EXECUTIONS,
     NETTING,
     RUIN,
+    LIMIT_RULE,
+    EXHAUSTION,
+    HALT_WITHOUT_VOLUME,
     ACCOUNT,
     SHORTFALL,
     ADMISSION,
@@ -398,7 +404,7 @@ class State(NamedTuple):
     PRICE_MODEL,
     DECISION_ROOM,  # orders that one decision of a compiled strategy may place; 0: it is Python, which asks for room itself
     RULES_SIZE,
-) = range(34)
+) = range(37)
 
 # what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0023)
 NO_HISTORY, OWN_HISTORY, SHARED_HISTORY = range(3)

@@ -28,14 +28,21 @@ from ml4t.backtest.config.section import (
     StrategyConfig,
     SymbolCosts,
 )
-from ml4t.backtest.enums import LEAKY, EndRule, MarketFill, PriceSource, Schedule
+from ml4t.backtest.enums import LEAKY, AccountKind, Admission, EndRule, MarketFill, PathRule, PriceSource, Schedule
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import CashAccount
 from ml4t.backtest.models.commission import Commission
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
-from ml4t.backtest.models.slippage import HalfSpread, Slippage, SpreadSlippage, StopSlippage, TickSlippage
+from ml4t.backtest.models.slippage import (
+    HalfSpread,
+    Slippage,
+    SpreadSlippage,
+    StopSlippage,
+    TickSlippage,
+    VolumeShareSlippage,
+)
 from ml4t.backtest.models.tax import Tax
-from ml4t.backtest.queue_rule import Executions
+from ml4t.backtest.queue_rule import Executions, Exhaustion, StopLimitRule
 
 
 class CostModels(NamedTuple):
@@ -104,7 +111,13 @@ class BacktestConfig(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "BacktestConfig":
-        problems = [*self._leaky_problems(), *self._tick_problems(), *self._lot_problems()]
+        problems = [
+            *self._leaky_problems(),
+            *self._tick_problems(),
+            *self._lot_problems(),
+            *self._close_problems(),
+            *self._volume_problems(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -117,7 +130,7 @@ class BacktestConfig(Section):
     def _lot_problems(self) -> Iterator[str]:
         """What belongs together where orders are filled lot by lot, and where they meet a bar in turn (docs/semantics/lots.md)."""
         values = self.flatten()
-        if self.fills.schedule != Schedule.QUEUE:
+        if self.fills.schedule == Schedule.PHASED:
             for key, plain in (("fills.rescan", "always"), ("fills.stop_limit", "path"), ("fills.executions", "order")):
                 if values[key] != plain:
                     yield f"{key} = {values[key]!r}: needs fills.schedule = 'queue'"
@@ -132,6 +145,7 @@ class BacktestConfig(Section):
             ("costs.stop_slippage.kind", "none"),
             ("fills.quote", "last"),
             ("fills.touch.kind", "always"),
+            ("fills.limit", "kept"),
             ("fills.participation", None),
         )
         if by_lot:
@@ -150,6 +164,30 @@ class BacktestConfig(Section):
                 yield f"{key} = {value!r}: needs fills.executions = 'lot'"
         if self.end.symbol == EndRule.LAST_OPEN:
             yield "end.symbol = 'last_open': it is for the run's end; use end.run"
+
+    def _close_problems(self) -> Iterator[str]:
+        """What looks inside a bar, where orders meet its close only (docs/semantics/matching.md)."""
+        if self.fills.path != PathRule.CLOSE_ONLY:
+            return
+        if self.data.finer is not None:
+            yield "data.finer: orders that meet closes only (fills.path = 'close_only') never see finer bars; remove one of the two"
+        if self.fills.stop_limit != StopLimitRule.PATH:
+            yield "fills.stop_limit = 'at_stop': looks at the range of a bar, which fills.path = 'close_only' rules out"
+        if self.fills.market == MarketFill.PREVIOUS_CLOSE:
+            yield "fills.market = 'previous_close': meets the bar before its close, which fills.path = 'close_only' rules out"
+
+    def _volume_problems(self) -> Iterator[str]:
+        """What counts the volume that is handed out, or the funds that are left, and what must be there for it."""
+        if self.fills.exhausted != Exhaustion.ORDER and self.fills.schedule == Schedule.PHASED:
+            yield "fills.exhausted = 'symbol': needs fills.schedule = 'queue'"
+        if self.fills.participation is None:
+            for name in ("", *self.costs.symbols):
+                slippage = self.costs_of(name).slippage
+                if isinstance(slippage, VolumeShareSlippage) and slippage.of == "bar":
+                    key = dotted(("costs", "symbols", name, "slippage", "of") if name else ("costs", "slippage", "of"))
+                    yield f"{key} = 'bar': needs fills.participation, which counts what is filled on a bar"
+        if self.account.rule == AccountKind.UNCHECKED and self.orders.admission != Admission.NONE:
+            yield "orders.admission: an account of kind 'unchecked' refuses nothing; remove it or choose another account.kind"
 
     def _tick_problems(self) -> Iterator[str]:
         """Which symbols the data has is known only if config says so; else the default instrument stands for all."""

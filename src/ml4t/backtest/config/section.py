@@ -46,7 +46,7 @@ from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
 from ml4t.backtest.models.slippage import HalfSpread, NoSlippage, Slippage, StopSlippage
 from ml4t.backtest.models.tax import Tax
 from ml4t.backtest.models.touch import AlwaysTouch, Touch
-from ml4t.backtest.queue_rule import Executions, Rescan, StopLimitRule
+from ml4t.backtest.queue_rule import Executions, Exhaustion, LimitRule, Rescan, StopLimitRule
 
 
 def _kind_or(default: str) -> Callable[[Any], Any]:
@@ -306,6 +306,9 @@ class FillsConfig(Section):
     rescan: Annotated[Rescan, ByName] = Rescan.ALWAYS
     stop_limit: Annotated[StopLimitRule, ByName] = StopLimitRule.PATH
     executions: Annotated[Executions, ByName] = Executions.ORDER
+    limit: Annotated[LimitRule, ByName] = LimitRule.KEPT
+    exhausted: Annotated[Exhaustion, ByName] = Exhaustion.ORDER
+    halt_without_volume: bool = False
     quote: Annotated[PriceSource, ByName] = PriceSource.LAST
     participation: ParticipationConfig | None = None
     touch: TouchField = AlwaysTouch()

@@ -73,6 +73,8 @@ def has_margin(state: State, cell: int, quantity: float, price: float, reference
 @inline
 def is_affordable(state: State, cell: int, quantity: float, price: float, reference: float, is_maker: bool) -> bool:
     """Whether the account can pay for a fill of this signed quantity."""
+    if state.rules[ACCOUNT] == AccountKind.UNCHECKED:
+        return True
     if state.rules[ACCOUNT] == AccountKind.CASH:
         return has_cash(state, cell, quantity, price, is_maker)
     if state.rules[ACCOUNT] != AccountKind.MARGIN:
@@ -119,7 +121,11 @@ def funded(state: State, cell: int, side: float, price: float, reference: float,
     lot = lot_asked(state, state.orders.symbol[cell])
     if side < 0.0 and is_reducing:
         return -towards_zero(share * max(held, 0.0), lot)
-    if not unit > 0.0 or (side > 0.0 and without_dust(state, total_cash(state)) == 0.0):
+    if (
+        state.rules[ACCOUNT] == AccountKind.UNCHECKED
+        or not unit > 0.0
+        or (side > 0.0 and without_dust(state, total_cash(state)) == 0.0)
+    ):
         return 0.0
     most = total_cash(state) / unit + 2.0 * abs(held)
     if state.rules[ACCOUNT] == AccountKind.MARGIN:

@@ -5,6 +5,8 @@ import math
 from ml4t.backtest._jit import FLOAT, INT, VOID, call_pointer, function, inline
 from ml4t.backtest.enums import Fault, OrderType
 from ml4t.backtest.kernel.rounding import on_tick
+from ml4t.backtest.kernel.volume import handed_out
+from ml4t.backtest.queue_rule import LimitRule
 from ml4t.backtest.tables import (
     ASK,
     BID,
@@ -12,6 +14,7 @@ from ml4t.backtest.tables import (
     FAULT,
     FAULT_ORDER,
     FAULT_TIME,
+    LIMIT_RULE,
     MONTH_VALUE,
     NOW,
     OPEN_ASK,
@@ -38,8 +41,10 @@ def impact(state: State, symbol: int, row: int, is_open: int, units: float, refe
     """The terms of slippage that depend on volume, volatility and quotes; NaN where one of them is not known."""
     costs, conditions, worse = state.costs, state.conditions, 0.0
     if costs.volume_impact[symbol] > 0.0:
-        volume = state.bars.volume[row]
-        share = units / volume if volume > units else 1.0
+        volume, traded = state.bars.volume[row], units
+        if costs.shares_bar[symbol] != 0:
+            traded += handed_out(state, symbol, row)
+        share = traded / volume if volume > traded else 1.0
         worse += costs.volume_impact[symbol] * share * share * reference
     if costs.root_impact[symbol] > 0.0:
         days = units / conditions.average_volume[row] if conditions.average_volume[row] > 0.0 else math.nan
@@ -79,7 +84,8 @@ def slipped(state: State, cell: int, row: int, leg_is_open: bool, quantity: floa
 
     `quantity` is signed. A price that cannot be told is the reference, and a fault.
     """
-    if state.orders.type[cell] % 2 == 1 or quantity == 0.0:  # limits pay none
+    is_free = state.orders.type[cell] % 2 == 1 and state.rules[LIMIT_RULE] == LimitRule.KEPT
+    if is_free or quantity == 0.0:
         return reference
     costs, symbol, side = state.costs, state.orders.symbol[cell], 1 if quantity > 0.0 else -1
     if state.progress.is_triggered[cell] != 0 and costs.stop_exempt[symbol] != 0:

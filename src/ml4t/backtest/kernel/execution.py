@@ -27,11 +27,13 @@ from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, on_tick
 from ml4t.backtest.kernel.terms import (
     begin_at,
     change_quantity,
+    end_turns,
     move_up_queue,
     record_activation,
     record_fill,
     record_reserve,
     record_trigger,
+    release,
     reprice,
     resolve_quantity,
     stay_idle,
@@ -50,13 +52,15 @@ from ml4t.backtest.kernel.trigger import (
     stage,
 )
 from ml4t.backtest.kernel.volume import allowance, hand_out, taken_at_touch
-from ml4t.backtest.queue_rule import Executions, Rescan, StopLimitRule
+from ml4t.backtest.queue_rule import Executions, Exhaustion, LimitRule, Rescan, StopLimitRule
 from ml4t.backtest.tables import (
     ASK,
     BID,
     EXECUTIONS,
+    EXHAUSTION,
     FOLLOWING,
     LIMIT_DOWN,
+    LIMIT_RULE,
     LIMIT_UP,
     MARKET_FILL,
     NONE,
@@ -169,6 +173,8 @@ def is_held_back(state: State, cell: int, row: int, leg: int, progress: float, r
         return True
     units = allowance(state, symbol, row)
     if units <= NEARLY_WHOLE * abs(wanted) and units < math.inf:
+        if state.rules[EXHAUSTION] == Exhaustion.SYMBOL:
+            end_turns(state, cell, row)
         hold_back(state, cell, row, time, Reason.NOT_IN_FULL if tif == TimeInForce.FOK else missed(tif))
         return True
     if state.terms.post_only[cell] != 0 and is_first_meeting(state, cell, row, leg, progress):
@@ -253,6 +259,9 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
     if is_limited:
         quantity = units if quantity > 0.0 else -units
     price = slipped(state, cell, row, leg == OPEN_LEG, quantity, reference)
+    if state.rules[LIMIT_RULE] == LimitRule.CHECKED and orders.side[cell] * (price - terms.limit[cell]) > 0.0:
+        hold_back(state, cell, row, time, missed(tif))
+        return
     quantity = closing_snap(held, quantity)
     taken, reason = admitted_quantity(state, cell, quantity, price, reference, is_maker)
     if taken != 0.0 and abs(taken) < state.instruments.min_quantity[symbol] * (1.0 - NEARLY_WHOLE):
@@ -328,4 +337,6 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
     if state.rules[TOUCH] == TouchRule.QUEUE and now == RESTING and is_mere_touch(state, cell, row, leg, price):
         if not is_first_meeting(state, cell, row, leg, progress):
             move_up_queue(state, cell, taken_at_touch(state, row))
+    if state.rules[LIMIT_RULE] != LimitRule.KEPT and now == RESTING:
+        release(state, cell)
     fill(state, cell, row, leg, progress, price)

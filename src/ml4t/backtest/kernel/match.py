@@ -6,7 +6,7 @@ The order between orders is always a key. `phased` and `queue` are the same roun
 from ml4t.backtest._jit import INT, VOID, function, inline
 from ml4t.backtest.enums import Schedule, TouchRule, Valuation
 from ml4t.backtest.kernel.execution import take
-from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, last_leg
+from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, first_leg, last_leg
 from ml4t.backtest.kernel.quantity import has_no_side, wanted_at_fill
 from ml4t.backtest.kernel.terms import best_of_bar, follow_price, move_up_queue
 from ml4t.backtest.kernel.trigger import (
@@ -91,6 +91,8 @@ def precedes(state: State, a: int, b: int) -> bool:
             return agenda.leg[a] < agenda.leg[b]
         if agenda.opens[a] != agenda.opens[b]:
             return agenda.opens[a] < agenda.opens[b]
+    if state.rules[SCHEDULE] == Schedule.SYMBOL_QUEUE:
+        return state.market.turn[a] < state.market.turn[b]
     return state.progress.rank[agenda.cell[a]] < state.progress.rank[agenda.cell[b]]
 
 
@@ -150,7 +152,7 @@ def is_better(state: State, symbol: int, cell: int, leg: int, progress: float, o
     agenda = state.agenda
     if agenda.cell[symbol] == NONE:
         return True
-    if state.rules[SCHEDULE] == Schedule.QUEUE:
+    if state.rules[SCHEDULE] != Schedule.PHASED:
         return state.progress.rank[cell] < state.progress.rank[agenda.cell[symbol]]
     if leg != agenda.leg[symbol]:
         return leg < agenda.leg[symbol]
@@ -244,7 +246,8 @@ def age_orders(state: State, first: int, last: int) -> None:
                 if is_trailing(state, cell):
                     watermark = state.progress.watermark[cell]
                     found = trail(state, cell, row, leg, progress, price, watermark, last_leg(state, row))
-                    end = best_of_bar(state, cell, row) if leg < CLOSE_LEG else found[1]
+                    is_whole = leg < CLOSE_LEG or not has_begun(state, cell, row)
+                    end = best_of_bar(state, cell, row) if is_whole else found[1]
                     follow_price(state, cell, found[1], end)
                 elif state.rules[TOUCH] == TouchRule.QUEUE and stage(state, cell) == RESTING:
                     x, direction = level(state, cell, RESTING)
@@ -278,7 +281,7 @@ def follow_opens(state: State, first: int, last: int) -> None:
 def match_opens(state: State, first: int, last: int) -> None:
     """Round of the bars that start now: `timeline.start_row[first:last]`."""
     bars, market = state.bars, state.market
-    if state.rules[SCHEDULE] == Schedule.QUEUE:
+    if state.rules[SCHEDULE] != Schedule.PHASED:
         return
     is_met = False
     for i in range(first, last):
@@ -291,7 +294,7 @@ def match_opens(state: State, first: int, last: int) -> None:
             is_met = True
     if is_met:
         settle_offers(state, AT_OPEN)
-        if state.clock[TRAILING] > 0:
+        if state.clock[TRAILING] > 0 and first_leg(state) == OPEN_LEG:
             follow_opens(state, first, last)
 
 
@@ -333,7 +336,7 @@ def pass_bars(state: State, first: int, last: int) -> None:
 
 @inline
 def match_bars(state: State, first: int, last: int) -> None:
-    """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is `queue`)."""
+    """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is a queue)."""
     for row in range(first, last):
         if is_met(state, row):  # rarely: most bars pass by here
             pass_bars(state, first, last)

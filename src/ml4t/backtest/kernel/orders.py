@@ -139,6 +139,8 @@ def link(state: State, cell: int) -> None:
     links.before[cell] = market.newest[symbol]
     if market.newest[symbol] == NONE:
         market.oldest[symbol] = cell
+        if market.emptied[symbol] != state.clock[NOW]:
+            market.turn[symbol] = state.progress.rank[cell]
     else:
         links.after[market.newest[symbol]] = cell
     market.newest[symbol] = cell
@@ -158,6 +160,8 @@ def unlink(state: State, cell: int) -> None:
         market.newest[symbol] = before
     else:
         links.before[after] = before
+    if market.newest[symbol] == NONE:
+        market.emptied[symbol] = NONE if state.orders.state[cell] == FILLED else state.clock[NOW]
     state.clock[LIVE] -= 1
 
 
@@ -226,6 +230,7 @@ def close_order(state: State, cell: int) -> None:
     f.closed[row] = e.closed[cell]
     f.rank[row] = e.rank[cell]
     f.is_triggered[row] = e.is_triggered[cell]
+    f.is_released[row] = e.is_released[cell]
     f.is_active[row] = e.is_active[cell]
     f.watermark[row] = e.watermark[cell]
     f.since_row[row] = e.since_row[cell]
@@ -343,6 +348,7 @@ def create(
     progress.reserved[cell] = 0.0
     progress.closed[cell] = UNSET
     progress.is_triggered[cell] = 0
+    progress.is_released[cell] = 0
     progress.is_active[cell] = 1
     progress.watermark[cell] = math.nan
     progress.since_row[cell] = NONE

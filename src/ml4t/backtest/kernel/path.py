@@ -26,6 +26,12 @@ def last_leg(state: State, row: int) -> int:
 
 
 @inline
+def first_leg(state: State) -> int:
+    """The leg on which a bar is met first: the open, or, where orders meet nothing else, the close."""
+    return CLOSE_LEG if state.rules[PATH] == PathRule.CLOSE_ONLY else OPEN_LEG
+
+
+@inline
 def is_jump(state: State, row: int, leg: int) -> bool:
     """Whether the price is at the leg's end without having been in between."""
     return (leg - 1) % 4 == 0 and finer_bars(state, row) > 0

@@ -205,6 +205,7 @@ def change_terms(state: State, cell: int, quantity: float, limit: float, stop: f
     if limit == limit:
         terms.limit[cell] = limit
         terms.limit_basis[cell] = Basis.PRICE
+        progress.is_released[cell] = 0
     if stop == stop:
         terms.stop[cell] = stop
         terms.stop_basis[cell] = Basis.PRICE
@@ -272,6 +273,13 @@ def record_trigger(state: State, cell: int, row: int, leg: int, progress: float,
 
 
 @inline
+def release(state: State, cell: int) -> None:
+    """The order's limit was reached: it waits for nothing any more."""
+    state.progress.is_released[cell] = 1
+    renew_band(state, state.orders.symbol[cell])
+
+
+@inline
 def record_fill(state: State, cell: int, quantity: float, value: float, commission: float) -> None:
     """The order has filled `quantity` more units."""
     progress = state.progress
@@ -308,6 +316,16 @@ def follow_price(state: State, cell: int, watermark: float, price: float) -> Non
 def stay_idle(state: State, cell: int, row: int) -> None:
     """The order does not fill on this bar any more."""
     state.progress.idle_row[cell] = row
+
+
+@inline
+def end_turns(state: State, cell: int, row: int) -> None:
+    """Nothing happens on this bar any more to the orders of the symbol that come after this one."""
+    other, rank = state.market.oldest[state.orders.symbol[cell]], state.progress.rank
+    while other != NONE:
+        if rank[other] > rank[cell]:
+            stay_idle(state, other, row)
+        other = state.links.after[other]
 
 
 @inline

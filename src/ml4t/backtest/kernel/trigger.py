@@ -7,9 +7,12 @@ from typing import TypeAlias
 
 from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import MarketFill, OrderState, OrderType, Ratchet, Schedule, Sizing, TimeInForce
-from ml4t.backtest.kernel.path import AFTER_LEG, CLOSE_LEG, OPEN_LEG, corner, is_jump, last_leg
+from ml4t.backtest.kernel.path import AFTER_LEG, CLOSE_LEG, OPEN_LEG, corner, first_leg, is_jump, last_leg
 from ml4t.backtest.kernel.volume import fills_at_touch
+from ml4t.backtest.queue_rule import Exhaustion
 from ml4t.backtest.tables import (
+    EXHAUSTION,
+    HALT_WITHOUT_VOLUME,
     HALTED,
     MARKET_FILL,
     NONE,
@@ -51,7 +54,7 @@ def stage(state: State, cell: int) -> int:
             return SLEEPING
         if state.progress.is_triggered[cell] == 0:
             return WAITING
-    return RESTING if kind % 2 == 1 else READY
+    return RESTING if kind % 2 == 1 and state.progress.is_released[cell] == 0 else READY
 
 
 @inline
@@ -135,7 +138,7 @@ def is_first_meeting(state: State, cell: int, row: int, leg: int, progress: floa
     record = state.progress
     if record.since_row[cell] != NONE:
         return has_begun(state, cell, row) and leg == record.since_leg[cell] and progress == record.since_progress[cell]
-    return leg == OPEN_LEG and is_first_bar(state, cell)
+    return leg <= first_leg(state) and is_first_bar(state, cell)
 
 
 @inline
@@ -144,6 +147,8 @@ def beginning(state: State, cell: int, row: int) -> tuple[int, float, float]:
     record = state.progress
     if has_begun(state, cell, row):
         return record.since_leg[cell], record.since_progress[cell], record.since_price[cell]
+    if first_leg(state) == CLOSE_LEG:
+        return CLOSE_LEG, 0.0, state.bars.close[row]
     return OPEN_LEG, 0.0, state.bars.open[row]
 
 
@@ -156,6 +161,8 @@ def named(state: State, column: int, row: int) -> float:
 @inline
 def is_halted(state: State, row: int) -> bool:
     """Whether nothing happens to orders on this bar."""
+    if state.rules[HALT_WITHOUT_VOLUME] != 0 and state.bars.volume[row] == 0.0:
+        return True
     return state.columns[HALTED] != NONE and named(state, HALTED, row) != 0.0
 
 
@@ -221,7 +228,7 @@ def moment_at_auction(state: State, cell: int, row: int, part: int) -> Moment:
     """The open or close that an OPG or CLS order is for."""
     bars, edge = state.bars, state.bars.session_edge[row]
     if state.orders.tif[cell] == TimeInForce.OPG:
-        meets = part == AT_OPEN or state.rules[SCHEDULE] == Schedule.QUEUE
+        meets = part == AT_OPEN or state.rules[SCHEDULE] != Schedule.PHASED
         if meets and edge % 2 == 1 and is_eligible(state, cell, row):
             return OPEN_LEG, 0.0, bars.open[row], bars.open[row]
         return NO_MOMENT
@@ -298,7 +305,7 @@ def moment(state: State, cell: int, row: int, part: int) -> Moment:
     is_bound = is_bound_to_moment(tif)
     if is_halted(state, row) and not is_bound:
         return NO_MOMENT
-    if now >= RESTING and state.progress.idle_row[cell] == row:
+    if state.progress.idle_row[cell] == row and (now >= RESTING or state.rules[EXHAUSTION] == Exhaustion.SYMBOL):
         return NO_MOMENT
     if tif == TimeInForce.OPG or tif == TimeInForce.CLS:
         return moment_at_auction(state, cell, row, part) if part != AFTER_CLOSE else NO_MOMENT

@@ -23,6 +23,15 @@ def allowance(state: State, symbol: int, row: int) -> float:
 
 
 @inline
+def handed_out(state: State, symbol: int, row: int) -> float:
+    """The units of this bar that are handed out already."""
+    if state.market.allowance_row[symbol] != row:
+        return 0.0
+    units = state.share[PARTICIPATION] * state.conditions.allowance_volume[row]
+    return towards_zero(units, state.instruments.lot_size[symbol]) - state.market.allowance[symbol]
+
+
+@inline
 def hand_out(state: State, symbol: int, quantity: float) -> None:
     """So many units of the bar at hand are gone."""
     if state.rules[VOLUME_BASIS] != VolumeBasis.NONE:

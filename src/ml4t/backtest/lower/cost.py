@@ -46,6 +46,7 @@ def costs_of(config: BacktestConfig, symbols: Sequence[str]) -> tuple[Costs, Tie
         stop_rate=[s.rate for s in stops],
         stop_ticks=[s.ticks for s in stops],
         is_conditional=[is_conditional(s) for s in slippages],
+        shares_bar=[s.volume_of == "bar" for s in slippages],
         **{name: [getattr(s, name) for s in slippages] for name in CONDITIONAL},
         **{name: [getattr(t, name) for t in taxes] for name in ("buy_rate", "sell_rate", "sell_per_unit")},
         sell_cap=[np.inf if t.sell_cap is None else t.sell_cap for t in taxes],

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.config import BacktestConfig, duration_ns
-from ml4t.backtest.enums import VolumeBasis
+from ml4t.backtest.enums import Shortfall, VolumeBasis
 from ml4t.backtest.queue_rule import Netting, RuinRule
 from ml4t.backtest.tables import (
     ACCOUNT,
@@ -14,8 +14,11 @@ from ml4t.backtest.tables import (
     END_OF_DATA,
     END_OF_RUN,
     EXECUTIONS,
+    EXHAUSTION,
     FILL_BASIS,
+    HALT_WITHOUT_VOLUME,
     INITIAL_CASH,
+    LIMIT_RULE,
     LOT_RULE,
     MARGIN_RATE,
     MARK_SOURCE,
@@ -53,13 +56,16 @@ def rules_of(config: BacktestConfig) -> NDArray[np.int64]:
     rules[RESCAN] = config.fills.rescan
     rules[STOP_LIMIT_RULE] = config.fills.stop_limit
     rules[EXECUTIONS] = config.fills.executions
+    rules[LIMIT_RULE] = config.fills.limit
+    rules[EXHAUSTION] = config.fills.exhausted
+    rules[HALT_WITHOUT_VOLUME] = config.fills.halt_without_volume
     rules[NETTING] = getattr(config.account, "netting", Netting.FIFO)
     rules[RUIN] = getattr(config.account, "ruin", RuinRule.CONTINUE)
     rules[TOUCH] = config.fills.touch.rule
     rules[VOLUME_BASIS] = volume_basis(config)
     rules[QUOTE] = config.fills.quote
     rules[ACCOUNT] = config.account.rule
-    rules[SHORTFALL] = config.account.shortfall
+    rules[SHORTFALL] = getattr(config.account, "shortfall", Shortfall.REJECT)
     rules[MARK_SOURCE] = config.account.mark
     rules[ADMISSION] = config.orders.admission
     rules[BATCH_ORDER] = config.orders.batch_order

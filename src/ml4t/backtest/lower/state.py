@@ -206,7 +206,7 @@ def _begin_symbols(state: State) -> None:
     market.above[:] = np.inf
     for column in (
         *(positions.held_at, positions.oldest_lot, positions.newest_lot),
-        *(market.row, market.row_before, market.oldest, market.newest, market.allowance_row),
+        *(market.row, market.row_before, market.oldest, market.newest, market.emptied, market.allowance_row),
         *(agenda.place, agenda.cell),
     ):
         column[:] = NONE

@@ -12,11 +12,15 @@ from ml4t.backtest.queue_rule import Netting, RuinRule
 
 
 @dataclass(frozen=True)
-class _Funded(Description):
+class _Opened(Description):
     cash: Annotated[float, Gt(0)] = 100_000.0
     currency: Annotated[str, Len(1, 16)] = "USD"
-    shortfall: Annotated[Shortfall, ByName] = Shortfall.BY_SIZING
     mark: Annotated[PriceSource, ByName] = field(default=PriceSource.LAST, kw_only=True)
+
+
+@dataclass(frozen=True)
+class _Funded(_Opened):
+    shortfall: Annotated[Shortfall, ByName] = Shortfall.BY_SIZING
 
 
 @dataclass(frozen=True)
@@ -58,5 +62,16 @@ class ProceedsAccount(_Funded):
         return AccountKind.LOCKED_PROCEEDS if self.lock else AccountKind.PROCEEDS
 
 
-Account = CashAccount | MarginAccount | ProceedsAccount
+@dataclass(frozen=True)
+class UncheckedAccount(_Opened):
+    """Every fill is taken, whatever cash and equity there are: both may fall below 0."""
+
+    rule: ClassVar[AccountKind] = AccountKind.UNCHECKED
+    initial_margin_rate: ClassVar[float] = 1.0
+    """Nothing asks for it."""
+
+    kind: Literal["unchecked"] = "unchecked"
+
+
+Account = CashAccount | MarginAccount | ProceedsAccount | UncheckedAccount
 """Every kind of account; `kind` tells them apart."""

@@ -21,6 +21,7 @@ class SlippageTerms:
     amount: float = 0.0
     ticks: float = 0.0
     volume_impact: float = 0.0
+    volume_of: str = "fill"
     root_impact: float = 0.0
     volatility_share: float = 0.0
     spread_share: float = 0.0
@@ -81,14 +82,18 @@ class TickSlippage(Description):
 
 @dataclass(frozen=True)
 class VolumeShareSlippage(Description):
-    """Worse by `impact` · share² of the reference price; share: the fill's quantity ÷ the bar's volume, at most 1."""
+    """Worse by `impact` · share² of the reference price; share: a quantity ÷ the bar's volume, at most 1.
+
+    `of`: the quantity is that of the fill, or, with `"bar"`, that of all fills of the symbol on that bar, up to and with this one.
+    """
 
     impact: Amount
+    of: Literal["fill", "bar"] = "fill"
     kind: Literal["volume_share"] = "volume_share"
 
     def terms(self) -> SlippageTerms:
         """The impact of volume only."""
-        return SlippageTerms(volume_impact=self.impact)
+        return SlippageTerms(volume_impact=self.impact, volume_of=self.of)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from ml4t.backtest.profiles.backtesting_py import BACKTESTING_PY
 from ml4t.backtest.profiles.profile import Difference, Profile
 from ml4t.backtest.profiles.vectorbt import VECTORBT
+from ml4t.backtest.profiles.zipline import ZIPLINE
 
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (BACKTESTING_PY, VECTORBT)}
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (BACKTESTING_PY, VECTORBT, ZIPLINE)}
 """Every profile by its name."""
 
 __all__ = ["PROFILES", "Difference", "Profile"]

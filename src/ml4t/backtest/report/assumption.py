@@ -20,6 +20,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "open_high_low_close": "Inside a bar prices go open, high, low, close.",
         "open_low_high_close": "Inside a bar prices go open, low, high, close.",
         "nearest_extreme_first": "Inside a bar the extreme nearer to the open comes first.",
+        "close_only": "Limits and stops meet the close of a bar only, never its open, high or low.",
     },
     "fills.quote": {
         "last": "Market orders trade at the last price.",

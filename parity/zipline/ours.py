@@ -1,0 +1,159 @@
+"""A case of zipline through our engine: options become settings, requests become calls of the broker."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from ml4t.backtest import BacktestConfig, Strategy, run
+from ml4t.backtest.errors import BacktestError
+from ml4t.backtest.order import Order
+from ml4t.backtest.profiles import PROFILES
+from parity.book import Book, Fill, Point
+from parity.case import Case
+
+SESSION = {"open": "09:30", "close": "09:40", "timezone": "UTC"}
+MINUTES = 10  # of a session
+COLUMNS = ["timestamp", "symbol", "open", "high", "low", "close", "volume"]
+
+
+def settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings that the options come to, over the profile."""
+    costs: dict[str, Any] = {"commission": commission_of(options["commission"])}
+    fills: dict[str, Any] = {"participation": None}
+    given = options["slippage"]
+    if "volume_limit" in given:
+        fills["participation"] = {"share": given["volume_limit"]}
+    if given["kind"] == "volume_share":
+        costs["slippage"] = {"kind": "volume_share", "impact": given["price_impact"], "of": "bar"}
+        fills["limit"] = "checked"
+    elif given["kind"] == "basis_points":
+        costs["slippage"] = {"kind": "rate", "rate": given["basis_points"] / 10_000.0}
+    elif given["kind"] == "fixed":
+        costs["slippage"] = {"kind": "fixed", "amount": given["spread"] / 2.0}
+    else:
+        costs["slippage"] = {"kind": "none"}
+    data = {"label": "end", "frequency": "1m", "session": SESSION} if options["frequency"] == "minute" else {}
+    return {"profile": "zipline", "account": {"cash": options["cash"]}, "costs": costs, "fills": fills, "data": data}
+
+
+def commission_of(given: dict[str, Any]) -> dict[str, Any]:
+    """A commission of theirs as one of ours."""
+    if given["kind"] == "per_share":
+        return {"kind": "per_share", "per_share": given["cost"], "minimum": given["min_trade_cost"]}
+    if given["kind"] == "per_trade":
+        return {"kind": "per_order", "fixed": given["cost"]}
+    return {"kind": "rate", "rate": given["cost"]} if given["kind"] == "per_dollar" else {"kind": "none"}
+
+
+def rules_of(case: Case) -> dict[str, str]:
+    """Every setting that is not our default, by key."""
+    plain = BacktestConfig().flatten()
+    config = BacktestConfig.load(settings(case.options))
+    sources = {one.key: f" [{one.source}]" for one in PROFILES["zipline"].differences}
+    return {key: f"{value}{sources.get(key, '')}" for key, value in config.flatten().items() if plain.get(key) != value}
+
+
+def whole(units: float) -> int:
+    """Units as zipline rounds them: within 0.0001 of a whole number that one, else towards zero."""
+    return round(units) if abs(units - round(units)) <= 1e-4 else int(units)
+
+
+class Scripted(Strategy):
+    """Carries out the requests of a case."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.bar = case, -1
+        self.bars = iter(bars_of(case))
+        self.orders: dict[str, Order | None] = {}
+        self.by_bar: dict[int, list[dict[str, Any]]] = {}
+        for request in case.script:
+            self.by_bar.setdefault(request["bar"], []).append(request)
+        self.is_by_session = case.options["cancel"] == "eod"
+
+    def on_bar(self) -> None:
+        self.bar = next(self.bars)
+        for request in self.by_bar.get(self.bar, ()):
+            if request["do"] == "cancel":
+                order = self.orders.get(request["order"])
+                if order is not None and order.is_live:
+                    self.broker.cancel(order)
+            else:
+                self.send(request)
+        if self.is_by_session and self.bar % MINUTES == MINUTES - 1:
+            self.broker.cancel_all()
+
+    def send(self, request: dict[str, Any]) -> None:
+        symbol, units = request["symbol"], whole(self.units(request))
+        if units == 0:
+            self.orders[request["id"]] = None
+            return
+        send = self.broker.buy if units > 0 else self.broker.sell
+        terms = {name: request[name] for name in ("limit", "stop") if name in request}
+        self.orders[request["id"]] = send(symbol, abs(units), **terms)
+
+    def units(self, request: dict[str, Any]) -> float:
+        """The units that a request asks for, of equity and at the close as they are now."""
+        kind, size, symbol = request["do"], request["size"], request["symbol"]
+        value = size * self.portfolio.equity if kind.endswith("percent") else size
+        units = value / self.data.close(symbol) if kind.endswith(("value", "percent")) else value
+        held = self.portfolio.positions.get(symbol) if kind.startswith("target") else None
+        return float(units - (held.quantity if held else 0.0))
+
+
+def bars_of(case: Case) -> list[int]:
+    """The numbers of the bars that any asset has."""
+    return [bar for bar in range(case.length) if any(bar < len(rows) and rows[bar] for rows in case.bars.values())]
+
+
+def frame_of(case: Case) -> pl.DataFrame:
+    """The bars of the case, a day each, or a minute each of sessions of ten minutes."""
+
+    def time(bar: int) -> Any:
+        if case.options["frequency"] == "daily":
+            return date(2020, 1, 6) + timedelta(days=bar)
+        start = datetime(2020, 1, 6, 9, 31, tzinfo=UTC)
+        return start + timedelta(days=bar // MINUTES, minutes=bar % MINUTES)
+
+    rows = [
+        (time(bar), symbol, *row)
+        for bar in range(case.length)
+        for symbol, bars in case.bars.items()
+        if bar < len(bars) and (row := bars[bar]) is not None
+    ]
+    return pl.DataFrame(rows, COLUMNS, orient="row")
+
+
+def run_case(case: Case) -> Book:
+    """The book of the case."""
+    strategy, bars = Scripted(case), bars_of(case)
+    if not bars:
+        return Book()
+    try:
+        result = run(strategy, frame_of(case), settings(case.options))
+    except BacktestError as error:
+        return Book(error=f"{type(error).__name__}: {error}")
+    names = {order.id: name for name, order in strategy.orders.items() if order is not None}
+    columns = ("order_id", "symbol", "side", "quantity", "price", "commission")
+    times = dict(zip(result.equity["timestamp"], bars, strict=True))
+    fills = [
+        Fill(times[time], symbol, names[order], price, quantity if side == "buy" else -quantity, fee)
+        for time, (order, symbol, side, quantity, price, fee) in zip(
+            result.fills["timestamp"], result.fills.select(columns).iter_rows(), strict=True
+        )
+    ]
+    points = [
+        Point(bar, cash, equity)
+        for bar, (cash, equity) in zip(bars, result.equity.select("cash", "equity").iter_rows(), strict=True)
+    ]
+    orders = {name: outcome(order) for name, order in strategy.orders.items()}
+    return Book(fills, points, orders)
+
+
+def outcome(order: Order | None) -> str:
+    """What became of an order, in the laboratory's words."""
+    if order is None:
+        return "none"
+    if order.is_live:
+        return "live"
+    return "filled" if order.state.name == "FILLED" else "gone"
