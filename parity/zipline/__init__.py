@@ -57,10 +57,10 @@ def bought(name: str, size: int, **terms: Any) -> dict[str, Any]:
 
 EXCEPTIONS = (
     Defect(
-        "the policy of daily runs cancels the first of several orders, and none that stands alone",
+        "a policy that is for minutes only cancels the first of several orders by day",
         cancels_one_of_several,
-        "SimulationBlotter.execute_daily_cancel_policy cancels `orders[0]`, and only if `len(orders) > 1`.",
-        hand([bought("a", 1, limit=90.0)], cancel="eod"),
+        "EODCancel is for minutes, it says; SimulationBlotter.execute_daily_cancel_policy cancels `orders[0]` if there are more.",
+        hand([bought("a", 1, limit=90.0), bought("b", 1, limit=90.0)], cancel="eod"),
     ),
     Defect(
         "int() of a volume limit that is a whole number loses a share",

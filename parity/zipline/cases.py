@@ -43,7 +43,7 @@ def draw(draw: random.Random) -> Case:
     """A random case: up to 40 bars of one to three assets and up to 25 requests."""
     options = {key: draw.choice(values) for key, values in CHOICES.items()}
     is_daily = options["frequency"] == "daily"
-    if is_daily and draw.random() < 0.99:  # by day that policy cancels one order of several: a defect, drawn rarely
+    if is_daily and draw.random() < 0.99:  # by day that policy is none, but for a defect
         options["cancel"] = "never"
     if draw.random() < 0.005:
         options["slippage"] = RARE_LIMIT

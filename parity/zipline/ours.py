@@ -69,7 +69,7 @@ class Scripted(Strategy):
         self.by_bar: dict[int, list[dict[str, Any]]] = {}
         for request in case.script:
             self.by_bar.setdefault(request["bar"], []).append(request)
-        self.is_by_session = case.options["cancel"] == "eod"
+        self.is_by_session = case.options["cancel"] == "eod" and case.options["frequency"] == "minute"
 
     def on_bar(self) -> None:
         self.bar = next(self.bars)

@@ -32,7 +32,7 @@ from parity.wire import serve
 
 SYMBOLS = ("A", "B", "C")
 FIELDS = {"open": 0, "high": 1, "low": 2, "close": 3, "volume": 4}
-FIRST, LAST = pd.Timestamp("2018-01-01"), pd.Timestamp("2028-12-31")
+FIRST, LAST = pd.Timestamp("2018-01-01"), pd.Timestamp("2038-12-31")
 OUTCOMES = {ORDER_STATUS.OPEN: "live", ORDER_STATUS.FILLED: "filled", ORDER_STATUS.CANCELLED: "gone"}
 SLIPPAGE = {
     "basis_points": lambda given: slippage.FixedBasisPointsSlippage(given["basis_points"], given["volume_limit"]),

@@ -559,6 +559,14 @@ CHOICES = {
         Row(ANY, ANY, also=MARGIN, asks=SHORT_EXITS),
         Row(ANY, ANY, data=NEAR_LOW, asks=EXITS),
     ],
+    "account[unchecked].mark": of(MARKS, UNCHECKED),
+    # the limit of 95 is touched: `kept` pays 95, `released` 96, and to `checked` 96 is too much
+    "fills.limit": [Row(ANY, ANY, also=WORSE, asks=RESTING)],
+    # the limits of A make it the first symbol, that of B the market order of A the second
+    "fills.schedule": [
+        Row(ANY, ANY, also=MARGIN, asks=LIMITS),
+        Row(ANY, ANY, also=MARGIN, data=TWO, asks={1: [buy(1, limit=50), buy(2, "B"), buy(3)]}),
+    ],
     "fills.rescan": [
         Row(ANY, ANY, also=LOTS, asks={1: [buy(10, stop_loss=0.05)]}),
         Row(ANY, ANY, also=QUEUE, asks={1: [buy(10, stop=101.5, activation=96)]}),

@@ -34,6 +34,7 @@ from ml4t.backtest.tables import (
     SCHEDULE,
     TIMERS,
     Agenda,
+    Market,
     Orders,
     Progress,
     State,
@@ -413,15 +414,15 @@ OFFER = st.tuples(st.integers(0, SYMBOLS - 1), st.integers(0, 3), st.integers(0,
     offers=st.lists(OFFER, max_size=40), schedule=st.sampled_from(Schedule), ids=st.permutations(range(1, SYMBOLS + 1))
 )
 def test_the_agenda_is_a_heap_by_leg_reduction_and_rank(offers: list[Any], schedule: Schedule, ids: list[int]) -> None:
-    """Symbols come, change their offers and go; the first is always the smallest. `queue` looks at ranks only."""
-    agenda, progress = allocate(Agenda, SYMBOLS), allocate(Progress, SYMBOLS)
-    agenda.place[:], agenda.cell[:], progress.rank[:] = NONE, np.arange(SYMBOLS), ids
-    handle = Handle(blank(agenda=agenda, progress=progress))
+    """Symbols come, change their offers and go; the first is always the smallest. `queue` looks at ranks only, `symbol_queue` at turns."""
+    agenda, progress, market = allocate(Agenda, SYMBOLS), allocate(Progress, SYMBOLS), allocate(Market, SYMBOLS)
+    agenda.place[:], agenda.cell[:], progress.rank[:], market.turn[:] = NONE, np.arange(SYMBOLS), ids, ids[::-1]
+    handle = Handle(blank(agenda=agenda, progress=progress, market=market))
     handle.state.rules[SCHEDULE] = schedule
 
     def rank(symbol: int) -> tuple[int, ...]:
         own = (int(agenda.leg[symbol]), int(agenda.opens[symbol])) if schedule == Schedule.PHASED else ()
-        return (*own, ids[symbol])
+        return (*own, (ids[::-1] if schedule == Schedule.SYMBOL_QUEUE else ids)[symbol])
 
     present: set[int] = set()
     for symbol, leg, opens, goes in offers:

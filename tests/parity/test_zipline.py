@@ -1,0 +1,124 @@
+"""Our engine against the installed zipline-reloaded: a seeded sample, its documented examples on real bars, and the laboratory itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ml4t.backtest.datasets import us_indices
+from parity.book import Book, Fill, difference
+from parity.case import Case
+from parity.laboratory import Defect, coverage, drawn, examined
+from parity.process import Peer
+from parity.zipline import EXCEPTIONS, run
+from parity.zipline.cases import DEFAULTS
+
+EXAMPLE = {  # what zipline's own examples set, because their stored results are older than its defaults
+    **DEFAULTS,
+    "commission": {"kind": "per_share", "cost": 0.0075, "min_trade_cost": 1.0},
+    "slippage": {"kind": "volume_share", "volume_limit": 0.025, "price_impact": 0.1},
+}
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    with Peer("zipline") as process:
+        yield process
+
+
+def test_a_seeded_sample_is_equal() -> None:
+    verdict = examined("zipline", drawn("zipline", 2026, 100))
+    assert verdict.mismatches == []
+    assert verdict.is_equal
+    assert verdict.fills > 1_000
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_cases_are_equal() -> None:
+    verdict = examined("zipline", drawn("zipline", 7, 10_000))
+    assert verdict.mismatches == []
+    assert verdict.is_equal
+
+
+@pytest.mark.slow
+def test_every_option_is_covered() -> None:
+    counts = coverage("zipline", drawn("zipline", 3, 10_000))
+    assert min(counts.values()) >= 50, counts
+
+
+@pytest.mark.parametrize("defect", EXCEPTIONS, ids=lambda defect: defect.name)
+def test_an_exception_is_one(defect: Defect, peer: Peer) -> None:
+    """Its example differs, its predicate says so, and without what it is about there is no difference."""
+    assert defect.applies(defect.example)
+    assert difference(run(defect.example), peer.run(defect.example)) is not None
+    plain = defect.example.with_(options=DEFAULTS)
+    assert not defect.applies(plain)
+    assert difference(run(plain), peer.run(plain)) is None
+
+
+ALTERATIONS: dict[str, Callable[[Fill], list[Fill]]] = {
+    "one cent": lambda fill: [replace(fill, price=fill.price + 0.01)],
+    "one bar": lambda fill: [replace(fill, bar=fill.bar + 1)],
+    "one side": lambda fill: [replace(fill, quantity=-fill.quantity)],
+    "a fee of one cent": lambda fill: [replace(fill, fee=fill.fee + 0.01)],
+    "one missing fill": lambda _: [],
+}
+
+
+@pytest.mark.parametrize("change", ALTERATIONS.values(), ids=ALTERATIONS)
+def test_the_laboratory_notices(change: Callable[[Fill], list[Fill]], peer: Peer) -> None:
+    bars = {"A": [[100.0, 101.0, 99.0, 100.0, 1_000.0]] * 6}
+    script = [{"bar": 1, "do": "order", "id": "a", "symbol": "A", "size": 250}]
+    case = Case("zipline", bars, DEFAULTS, script, "hand")
+    ours, theirs = run(case), peer.run(case)
+    assert [fill.quantity for fill in theirs.fills] == [100.0, 100.0, 50.0]
+    assert ours == theirs
+    assert replace(ours, fills=[*ours.fills[:1], *change(ours.fills[1]), *ours.fills[2:]]) != theirs
+
+
+# ------------------------------------------------------------------------------------------- documented examples, real bars
+def indices(per_volume: float) -> dict[str, list[list[float]]]:
+    """20 years of days of the S&P 500 (A) and the NASDAQ (B), a volume of one for `per_volume`."""
+    columns = ("open", "high", "low", "close", "volume")
+    parts = us_indices().partition_by("symbol", as_dict=True)
+    return {
+        name: [[*row[:4], float(row[4] // per_volume)] for row in parts[symbol,].select(columns).iter_rows()]
+        for name, symbol in (("A", "SPX"), ("B", "NASDAQ"))
+    }
+
+
+def dual_moving_average(bars: dict[str, list[list[float]]]) -> list[dict[str, Any]]:
+    """zipline's example of this name: 100 shares while the mean of 100 closes is above that of 300, else none."""
+    script = []
+    for symbol, rows in bars.items():
+        close = [row[3] for row in rows]
+        for bar in range(299, len(rows)):
+            short, long = (sum(close[bar + 1 - n : bar + 1]) / n for n in (100, 300))
+            target = 100 if short > long else 0
+            script.append({"bar": bar, "do": "target", "id": f"{symbol}{bar}", "symbol": symbol, "size": target})
+    return sorted(script, key=lambda one: int(one["bar"]))
+
+
+def momentum(bars: dict[str, list[list[float]]]) -> list[dict[str, Any]]:
+    """Every 21 days: half of the equity in the index that rose more in the last 126, a quarter of it short in the other."""
+    script = []
+    for bar in range(126, len(bars["A"]), 21):
+        gain = {symbol: rows[bar][3] / rows[bar - 126][3] for symbol, rows in bars.items()}
+        for symbol in bars:
+            weight = 0.5 if gain[symbol] == max(gain.values()) else -0.25
+            script.append(
+                {"bar": bar, "do": "target_percent", "id": f"{symbol}{bar}", "symbol": symbol, "size": weight}
+            )
+    return script
+
+
+@pytest.mark.parametrize(("example", "per_volume"), [(dual_moving_average, 2e6), (momentum, 1.0)])
+def test_documented_examples_on_real_bars_are_equal(example: Any, per_volume: float, peer: Peer) -> None:
+    bars = indices(per_volume)
+    case = Case("zipline", bars, {**EXAMPLE, "cash": 10_000_000.0}, example(bars), example.__name__)
+    theirs: Book = peer.run(case)
+    assert theirs.error is None
+    assert len(theirs.points) == 5_031
+    assert len(theirs.fills) > 20
+    assert difference(run(case), theirs) is None
