@@ -42,7 +42,8 @@ COLUMNS = ("bid", "ask", "open_bid", "open_ask", "vwap", "halted", "limit_up", "
 class Submit:
     """One call of a broker method that may make an order; `kwargs` holds the amount and the order's other fields.
 
-    Relative prices are `{"rate" or "amount": x, "of": reference}`; `trail` is `{"rate" or "amount": x, "ratchet": rule}`;
+    Relative prices are `{"rate" or "amount": x, "of": reference}`; `trail` is `{"rate" or "amount": x, "ratchet": rule}`; a distance may
+    be `"atr": (count, multiple)`, too;
     `parent` is the nth `Submit` (skipped where that has no order, a final one, or one with fills). The exits `stop_loss`,
     `take_profit` (or a ladder of them with fractions), `trailing_stop`, `break_even` and `max_bars` are distances and a
     number; with them the request is skipped where the position, or a market order that waits, is in the other direction.
@@ -85,7 +86,25 @@ class Link:
     nths: tuple[int, ...]
 
 
-Request = Submit | Cancel | CancelAll | Replace | Link
+@dataclass(frozen=True)
+class Protect:
+    """The position has these exits, written as those of a `Submit`; without a position nothing is asked for."""
+
+    symbol: str
+    exits: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rebalance:
+    """A portfolio of these weights. Skipped where equity is not above zero."""
+
+    weights: tuple[tuple[str, float], ...]
+    minimum_trade: float = 0.0
+    drift: float = 0.0
+    cash_buffer: float = 0.0
+
+
+Request = Submit | Cancel | CancelAll | Replace | Link | Protect | Rebalance
 
 
 @dataclass(frozen=True)

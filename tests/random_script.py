@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from case import HOUR, TICK, Bar, Cancel, CancelAll, Link, Replace, Request, Submit
+from case import HOUR, TICK, Bar, Cancel, CancelAll, Link, Protect, Rebalance, Replace, Request, Submit
 
 SIMPLE = ("market", "market", "limit", "limit", "stop", "stop", "stop_limit", "stop_limit")
-ALL = (*SIMPLE, "touch", "touch_limit", "trail", "trail", "trail_limit", "trail_limit")
+ALL = (*SIMPLE, "touch", "touch", "touch_limit", "touch_limit", "trail", "trail", "trail_limit", "trail_limit")
 FRACTIONS = (1.0, 1.0, 1.0, 0.5, 0.25)
 RATES = (0.015625, 0.03125, 0.02)
 """Two that float64 holds exactly, so that touches stay exact, and one that it does not."""
@@ -41,6 +41,7 @@ class RandomScript:
         self.submitted: list[Submit] = []
         self.first_of_decision = 0
         self.days = days
+        self.ranges = 0
 
     def requests(self) -> dict[int, list[Request]]:
         decisions = sorted({bar.end for bar in self.bars})
@@ -72,8 +73,11 @@ class RandomScript:
                         sorted(nth for nth, _ in self.rng.sample(recent, self.rng.choice((2, 2, 3)[: len(recent) - 1])))
                     )
                 )
-            if draw > 0.985:
-                return CancelAll(self.rng.choice((*self.universe, None)))
+            if draw > 0.955:
+                known = [symbol for symbol in self.universe if len(self._known(symbol, now)) > 1]
+                if draw > 0.985 or not known:
+                    return CancelAll(self.rng.choice((*self.universe, None)))
+                return self._protect(now, known) if draw > 0.97 else self._rebalance(known)
             if recent and draw < 0.42 and (child := self._child(now, decisions)) is not None:
                 self.submitted.append(child)
                 return child
@@ -103,15 +107,27 @@ class RandomScript:
         price = self.rng.choice((near.open, near.high, near.low, near.close, near.close))
         return float(price + (self.rng.randint(-3, 3) + side * self.rng.choice((0, 0, 2))) * TICK)
 
-    def _distance(self) -> dict[str, float]:
-        if self.rng.random() < 0.3:
+    def _distance(self) -> dict[str, Any]:
+        draw = self.rng.random()
+        if draw < 0.3:
             return {"rate": self.rng.choice(RATES)}
+        if draw < 0.45 and self.ranges:  # counts by which float64 divides exactly, so that touches stay exact
+            return {
+                "atr": (self.rng.choice([n for n in (1, 2, 4) if n <= self.ranges]), self.rng.choice((0.5, 1.0, 2.0)))
+            }
         return {"amount": self.rng.randint(1, 8) * TICK}
 
     def _offset(self, of: str, side: int = 0) -> dict[str, Any]:
         """An offset, mostly upwards for side +1 and downwards for −1."""
         way = (side or self.rng.choice((1, -1))) * self.rng.choice((1, 1, 1, 1, -1))
-        return {**{unit: way * size for unit, size in self._distance().items()}, "of": of}
+        (unit, size), *_ = self._distance().items()
+        return {unit: (size[0], way * size[1]) if unit == "atr" else way * size, "of": of}
+
+    def _know(self, symbol: str, now: int) -> None:
+        """Distances are drawn for this symbol: of true ranges it has one less than bars. Flat ones are no distance."""
+        known = self._known(symbol, now)[-2:] if self.rich else []
+        is_flat = not known or known[-1].high == known[-1].low
+        self.ranges = 0 if is_flat else len(self._known(symbol, now)) - 1
 
     # --------------------------------------------------------------------------------------------------------- orders
 
@@ -126,6 +142,7 @@ class RandomScript:
             method = "buy"
         if method == "close":
             return Submit(method, symbol)
+        self._know(symbol, now)
         kwargs = self._amount(method, symbol, sized=symbol in known)
         deferred_target = self.valuation == "fill_price" and method.startswith("order_target")
         if not deferred_target:  # such an order has no direction before its fill, so no price to wait for
@@ -240,6 +257,7 @@ class RandomScript:
         if not parents:
             return None
         nth, parent = rng.choice(parents)
+        self._know(parent.symbol, now)
         method = {"buy": "sell", "sell": "buy"}[parent.method] if rng.random() < 0.85 else parent.method
         side = 1 if method == "buy" else -1
         can_lean = bool(self._known(parent.symbol, now))
@@ -282,3 +300,20 @@ class RandomScript:
         if rng.random() < 0.25:
             found["max_bars"] = rng.choice((1, 2, 4))
         return found or {"max_bars": rng.choice((1, 2, 4))}
+
+    # ------------------------------------------------------------------------------------------------------ portfolios
+
+    def _protect(self, now: int, known: list[str]) -> Protect:
+        symbol = self.rng.choice(known)
+        self._know(symbol, now)
+        return Protect(symbol, self._exits(can_lean=True))
+
+    def _rebalance(self, known: list[str]) -> Rebalance:
+        """Weights of some symbols, in any order; exact parts of equity now and then, so that limits are just met."""
+        rng = self.rng
+        names = rng.sample(known, rng.randint(0, len(known)))
+        signs = (1, 1, 1, -1) if self.margin else (1,)
+        weights = tuple((name, rng.choice(signs) * rng.choice((0.0, 0.1, 0.25, 0.5))) for name in names)
+        return Rebalance(
+            weights, rng.choice((0.0, 0.0, 500.0)), rng.choice((0.0, 0.0, 0.02, 0.125)), rng.choice((0.0, 0.0, 0.05))
+        )

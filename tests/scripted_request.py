@@ -6,8 +6,8 @@ import datetime as dt
 import math
 from typing import Any
 
-from cases import Cancel, CancelAll, Link, Replace, Request, Submit
-from ml4t.backtest import Offset, Strategy, Trail
+from cases import Cancel, CancelAll, Link, Protect, Rebalance, Replace, Request, Submit
+from ml4t.backtest import Atr, Offset, Strategy, Trail
 
 FINAL = ("filled", "cancelled", "expired", "rejected")
 EXITS = ("stop_loss", "take_profit", "trailing_stop", "break_even", "max_bars")
@@ -36,6 +36,12 @@ class Script:
             orders = {each.id: each for nth in request.nths if is_open(each := self.submitted[nth])}
             if len(orders) > 1:
                 strategy.broker.oco(*orders.values())
+        elif isinstance(request, Protect):
+            strategy.broker.protect(request.symbol, **called(request.exits))
+        elif isinstance(request, Rebalance):
+            if strategy.portfolio.equity > 0:
+                limits = {"minimum_trade": request.minimum_trade, "drift": request.drift}
+                strategy.broker.rebalance(dict(request.weights), cash_buffer=request.cash_buffer, **limits)
         elif isinstance(request, CancelAll):
             strategy.broker.cancel_all(request.symbol)
         elif is_open(order := self.submitted[request.nth]):
@@ -50,17 +56,27 @@ class Script:
                 return None
         if any(name in kwargs for name in EXITS) and may_only_close(strategy, request):
             return None
-        kwargs = {**kwargs, **translated(kwargs)}
-        for name in ("trail", "trailing_stop"):
-            kwargs.pop(name, None)
-        if "trail" in request.kwargs:
-            kwargs["stop"] = Trail(**request.kwargs["trail"])
-        if "trailing_stop" in request.kwargs:
-            kwargs["trail"] = Trail(**request.kwargs["trailing_stop"])
+        kwargs = called(kwargs)
         place = getattr(strategy.broker, request.method)
         if "target" in kwargs:
             return place(request.symbol, kwargs.pop("target"), **kwargs)
         return place(request.symbol, **kwargs)
+
+
+def called(terms: dict[str, Any]) -> dict[str, Any]:
+    """The terms of a case as arguments of the broker."""
+    kwargs = {**terms, **translated(terms)}
+    for name in ("trail", "trailing_stop"):
+        kwargs.pop(name, None)
+    for name, argument in (("trail", "stop"), ("trailing_stop", "trail")):
+        if name in terms:
+            kwargs[argument] = Trail(**measured(terms[name]))
+    return kwargs
+
+
+def measured(distance: dict[str, Any]) -> dict[str, Any]:
+    """The terms of an Offset or a Trail."""
+    return {name: Atr(*value) if name == "atr" else value for name, value in distance.items()}
 
 
 def translated(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -69,9 +85,9 @@ def translated(kwargs: dict[str, Any]) -> dict[str, Any]:
     for name in (*PRICES, "stop_loss", "break_even", "take_profit"):
         given = kwargs.get(name)
         if isinstance(given, dict):
-            new[name] = Offset(**given)
+            new[name] = Offset(**measured(given))
         elif isinstance(given, list):
-            new[name] = [(None if level is None else Offset(**level), fraction) for level, fraction in given]
+            new[name] = [(None if level is None else Offset(**measured(level)), fraction) for level, fraction in given]
     if "until" in kwargs:
         seconds, rest = divmod(kwargs["until"], 1_000_000_000)
         new["until"] = dt.datetime.fromtimestamp(seconds, UTC) + dt.timedelta(microseconds=rest // 1000)

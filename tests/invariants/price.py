@@ -24,7 +24,13 @@ def reference_is_inside_its_bar(run: Observation) -> None:
         assert fill["timestamp"] == (bar.start if fill["at_open"] else bar.end) or is_close_out
         if is_close_out:
             assert fill["timestamp"] >= bar.end
-            assert fill["reference_price"] in (mark_of(run, bar), bar.close)  # the same-close pass marks at the close
+            same_close = (
+                bar.close,
+                bar.bid,
+                bar.ask,
+                bar.bid is not None and (bar.bid + bar.ask) / 2,
+            )  # a pass that marks
+            assert fill["reference_price"] in (mark_of(run, bar), *same_close)
         elif is_quoted(run, fill):
             quotes = (bar.open_bid, bar.open_ask) if fill["at_open"] else (bar.bid, bar.ask)
             is_market = fill["order_type"] == "market" and fill["reference_price"] != bar.vwap

@@ -19,7 +19,8 @@ from .path import (
     legs,
     trail_stop,
 )
-from .request import Desk, create
+from .request import Desk
+from .ticket import create
 from .trigger import is_auction
 from .world import World, number, sign
 

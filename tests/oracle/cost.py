@@ -81,17 +81,19 @@ def commission(world: World, of: Deal, quantity: Decimal) -> Decimal:
 def added_commission(world: World, order: Order, quantity: Decimal, value: Decimal) -> Decimal:
     """Choice: an order without a fill has paid nothing."""
     terms = model(world, order.symbol, "commission")
-    before = order_commission(terms, order.filled, order.value) if order.filled > 0 else ZERO
-    return max(order_commission(terms, order.filled + quantity, order.value + value) - before, ZERO)
+    before = order_commission(world, terms, order.filled, order.value) if order.filled > 0 else ZERO
+    return max(order_commission(world, terms, order.filled + quantity, order.value + value) - before, ZERO)
 
 
-def order_commission(terms: dict[str, Any], quantity: Decimal, value: Decimal) -> Decimal:
+def order_commission(world: World, terms: dict[str, Any], quantity: Decimal, value: Decimal) -> Decimal:
     """commission(Q, V)."""
     if terms["kind"] in ("monthly_tiered", "per_fill"):
         return ZERO
     if terms["kind"] == "tiered":
         tiers = terms["tiers"]
-        rate = next(number(t["rate"]) for t in tiers if t.get("up_to") is None or value <= number(t["up_to"]))
+        rate = next(
+            number(t["rate"]) for t in tiers if t.get("up_to") is None or not world.is_less(number(t["up_to"]), value)
+        )
     else:
         rate = number(terms.get("rate", 0.0))
     per_unit = number(terms.get("per_share", terms.get("per_contract", 0.0)))

@@ -23,11 +23,11 @@ def execute(world: World, order: Order, moment: Moment, course: Course | None, t
     Without a course it is a close-out, which neither volume nor price limits hold back.
     """
     bar = None if course is None else course.bar
-    if bar is not None and is_blocked(world, order, bar, moment.price):
-        order.idle_on = bar
-        return None
     held = world.positions[order.symbol].quantity
     wanted = wanted_at_fill(world, order, moment.price)
+    if bar is not None and wanted != 0 and is_blocked(world, order, bar, moment.price):
+        order.idle_on = bar
+        return None
     if bar is not None and participation(world) is not None and allowance(world, bar, abs(wanted)) == 0:
         return wait_for_volume(world, order, bar, time)
     if course is not None and order.post_only and is_first_meeting(world, order, course.bar, moment):

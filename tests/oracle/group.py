@@ -148,7 +148,7 @@ def cancel_exits(world: World, filled: Filled) -> None:
     symbol = filled.order.symbol
     after = sign(world.positions[symbol].quantity)
     for order in world.live(symbol):
-        is_over = order.parent is not None and order.parent.is_final
+        is_over = order.parent is None or order.parent.is_final
         if order.is_exit and is_over and after in (0, order.side):
             world.transition(order, "cancelled", "position_closed", world.now)
 

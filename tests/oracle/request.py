@@ -5,22 +5,17 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from cases import Cancel, CancelAll, Link, Replace, Request, Submit
-from outcome import ZERO, Order, Trail
+from cases import Cancel, CancelAll, Link, Protect, Rebalance, Replace, Request, Submit
+from outcome import ZERO, Order
 
 from . import account
+from .exit import EXITS, attach, may_only_close, protect
 from .group import link, session_close, settle
-from .price import set_price
+from .price import measured, set_price
 from .sizing import valuation_price, wanted
-from .world import World, duration, is_exact, number, sign
-
-TYPES = {
-    "none": ("market", "limit"),
-    "stop": ("stop", "stop_limit"),
-    "touch": ("market_if_touched", "limit_if_touched"),
-    "trail": ("trailing_stop", "trailing_stop_limit"),
-}
-EXITS = ("stop_loss", "take_profit", "trailing_stop", "break_even", "max_bars")
+from .ticket import create, delay
+from .weight import changes
+from .world import World, duration, number, sign
 
 
 class Desk:
@@ -53,6 +48,10 @@ class Desk:
             members = [order for nth in request.nths if (order := self.submitted[nth]) and not order.is_final]
             if len({order.id for order in members}) > 1:
                 link(world, members)
+        elif isinstance(request, Protect):
+            protect(world, request.symbol, measured(world, request.symbol, request.exits), cancel)
+        elif isinstance(request, Rebalance):
+            self.rebalance(request, prices, equity)
         elif isinstance(request, CancelAll):
             for order in list(world.orders):
                 if request.symbol in (None, order.symbol):
@@ -65,7 +64,7 @@ class Desk:
 
     def submit(self, request: Submit, price: Decimal | None, equity: Decimal) -> Order | None:
         """The order and its exits; None where it comes to nothing, or its parent has ended."""
-        world, kwargs = self.world, dict(request.kwargs)
+        world, kwargs = self.world, measured(self.world, request.symbol, request.kwargs)
         parent = None
         if "parent" in kwargs:
             parent = self.submitted[kwargs.pop("parent")]
@@ -78,6 +77,21 @@ class Desk:
         if order is not None and exits:
             attach(world, order, exits)
         return order
+
+    def rebalance(self, request: Rebalance, prices: dict[str, Decimal | None], equity: Decimal) -> None:
+        """A target for each symbol that has to change; the others have no target any more."""
+        world = self.world
+        if world.equity() <= 0:  # the script does not ask then
+            return
+        found = changes(world, request)
+        for symbol in world.case.universe:
+            for order in list(world.orders):
+                if symbol not in found and order.symbol == symbol and order.origin == "target" and not order.is_final:
+                    cancel(world, order)
+                    settle(world)
+        for symbol, weight in found.items():
+            self.sized("order_target_percent", symbol, {"target": weight}, prices[symbol], equity, None)
+            settle(world)
 
     def sized(
         self,
@@ -114,121 +128,6 @@ class Desk:
         return create(
             world, symbol, sign(units), sizing, origin, kwargs, quantity=abs(units), amount=amount, parent=parent
         )
-
-
-def create(
-    world: World,
-    symbol: str,
-    side: int,
-    sizing: str,
-    origin: str,
-    kwargs: dict[str, Any],
-    quantity: Decimal | None = None,
-    amount: Decimal | None = None,
-    parent: Order | None = None,
-) -> Order:
-    trigger = next((name for name in ("stop", "touch", "trail") if kwargs.get(name) is not None), "none")
-    has_limit = kwargs.get("limit") is not None
-    order = Order(
-        id=len(world.orders) + 1,
-        symbol=symbol,
-        side=side,
-        type=TYPES[trigger][has_limit],
-        sizing=sizing,
-        origin=origin,
-        tif=kwargs.get("tif", "GTC"),
-        quantity=quantity,
-        amount=amount,
-        submitted_at=world.now,
-        eligible_from=world.now,
-        trigger=trigger,
-        post_only=kwargs.get("post_only", False),
-        expires_at=kwargs.get("until"),
-        bars=kwargs.get("bars"),
-        parent=parent,
-        fraction=number(kwargs.get("fraction", 1.0)),
-        mark_at_submission=world.positions[symbol].mark,
-        ahead=number(world.config["fills"]["touch"].get("ahead", 0.0)),
-    )
-    world.orders.append(order)
-    order.reduce_only = kwargs.get("reduce_only", False) or sizing == "close"
-    if parent is not None and parent.symbol == symbol and parent.side == -side:
-        order.reduce_only = True
-    order.is_exit = order.reduce_only and sizing == "parent"
-    if parent is None:
-        delay(world, order)
-        if order.bars is not None:
-            order.last_bar = order.bars_before + order.delay + order.bars - 1
-    set_prices(world, order, trigger, kwargs)
-    return order
-
-
-def set_prices(world: World, order: Order, trigger: str, kwargs: dict[str, Any]) -> None:
-    if trigger == "trail":
-        given = kwargs["trail"]
-        is_rate = "rate" in given
-        order.trail = Trail(number(given["rate" if is_rate else "amount"]), is_rate, given.get("ratchet", "path"))
-        order.is_inexact = not is_exact(order.trail.distance)
-        order.watermark = world.positions[order.symbol].mark
-    elif trigger != "none":
-        set_price(world, order, "stop", kwargs[trigger])
-    for name in ("limit", "activation"):
-        if kwargs.get(name) is not None:
-            set_price(world, order, name, kwargs[name])
-    order.is_active = kwargs.get("activation") is None
-
-
-def delay(world: World, order: Order) -> None:
-    """The order reaches the market after the latency of orders."""
-    latency = world.config["orders"]["latency"].get("submit")
-    order.eligible_from = world.now + (duration(latency) if isinstance(latency, str) else 0)
-    order.delay = latency if isinstance(latency, int) else 0
-    order.bars_before = world.ended_bars(order.symbol)
-
-
-def may_only_close(world: World, symbol: str, side: int) -> bool:
-    """Whether exits of an order in this direction might have nothing to do: the script then does not ask for it."""
-    waiting = [
-        order
-        for order in world.orders
-        if order.symbol == symbol and not order.is_final and order.type == "market" and order.origin not in EXITS
-    ]
-    is_against = any(order.side == -side and order.sizing != "close" and order.left is not None for order in waiting)
-    return is_against or world.positions[symbol].quantity * side < 0
-
-
-def attach(world: World, parent: Order, exits: dict[str, Any]) -> None:
-    """Children that close what the parent opens, in one ring for each rung of the ladder."""
-    side, below = parent.side, ZERO
-    ladder = exits.get("take_profit")
-    for target, fraction in ladder if isinstance(ladder, list) else [(ladder, 1.0)]:
-        members = []
-        for name in EXITS:
-            given = target if name == "take_profit" else exits.get(name)
-            if given is None:
-                continue
-            kwargs: dict[str, Any] = {"reduce_only": True, "fraction": fraction}
-            if name == "stop_loss":
-                kwargs["stop"] = away(given, -side)
-            elif name == "take_profit":
-                kwargs["limit"] = away(given, side)
-            elif name == "break_even":
-                kwargs |= {"stop": {"amount": 0.0, "of": "fill"}, "activation": away(given, side)}
-            elif name == "trailing_stop":
-                kwargs["trail"] = given
-            child = create(world, parent.symbol, -side, "parent", name, kwargs, quantity=ZERO, parent=parent)
-            if name == "max_bars":
-                child.delay = given
-            child.fraction_before = below
-            members.append(child)
-        below += number(fraction)
-        link(world, members)
-
-
-def away(given: dict[str, Any], direction: int) -> dict[str, Any]:
-    """The offset by this distance, upwards or downwards."""
-    unit = "rate" if "rate" in given else "amount"
-    return {unit: direction * given[unit], "of": given.get("of", "fill")}
 
 
 def accept(world: World, order: Order) -> None:

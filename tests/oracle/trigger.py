@@ -57,7 +57,10 @@ def market(world: World, order: Order, course: Course) -> Moment | None:
     if order.trigger != "none" and order.since is not None and begins_on(order, bar) and course.has(order.since[1].leg):
         return order.since[1]  # what its parent's fill has added to a triggered child
     if rule == "next_open":
-        is_due = course.has(OPEN) and is_eligible_at_open(world, order, bar)
+        is_added = (
+            order.since is not None and begins_on(order, bar) and order.since[1].leg != OPEN
+        )  # on the path, by a parent
+        is_due = course.has(OPEN) and is_eligible_at_open(world, order, bar) and not is_added
         return Moment(OPEN, ZERO, quoted(world, order, bar, OPEN)) if is_due else None
     if rule == "next_vwap":
         assert bar.vwap is not None

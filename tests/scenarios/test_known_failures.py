@@ -304,6 +304,7 @@ def test_12_a_range_that_was_over(scenario: Scenario) -> None:
 SHARE = {"fills.participation": {"share": 0.005}}
 DUST = {"instruments.default.lot_size": 0.0}
 TO_105 = (100, 106, 99, 105)
+DIP = (100, 101, 94, 99)
 SHARED = [
     # 4 and 1 of the 5 units of bar 1, the rest of the second order on bar 2
     Scenario("one bar's volume is handed out once", [FLAT, FLAT, FLAT], {1: [buy(4), buy(4)]},
@@ -321,6 +322,11 @@ SHARED = [
     Scenario("an exit for half of what its entry fills", [FLAT, TO_105],
              {1: [buy(8, tif="IOC"), sell(parent=1, fraction=0.5, limit=105)]},
              [Fill(1, "open", "buy", 5, 100)], CASH - 500, {1: "expired not_immediate", 2: WORKS}, SHARE),
+    # 5 at 95 on bar 1, sold at the open of bar 2; 3 more on the path of bar 3, whose open is over by then: they are sold at that of bar 4
+    Scenario("what a parent's fill adds is not sold before it was bought", [FLAT, DIP, FLAT, DIP, FLAT],
+             {1: [buy(8, limit=95), sell(parent=1)]},
+             [Fill(1, "second_leg", "buy", 5, 95), Fill(2, "open", "sell", 5, 100),
+              Fill(3, "second_leg", "buy", 3, 95), Fill(4, "open", "sell", 3, 100)], CASH + 40, config=SHARE),
     # 0.6 of each bar. In float64 1.8 - 0.6 - 0.6 is 0.6000000000000001, and the third bar has 0.6: no rest is left of that
     Scenario("what rounding leaves is no rest", [FLAT] * 5, {1: [buy(1.8)]},
              [Fill(n, "open", "buy", 0.6, 100) for n in (1, 2, 3)], CASH - 180, config=DUST | {"fills.participation": {"share": 0.0006}}),

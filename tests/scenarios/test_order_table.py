@@ -15,6 +15,7 @@ from scenarios.table import (
     close,
     minute,
     names,
+    oco,
     play,
     replace,
     sell,
@@ -114,12 +115,31 @@ CHANGES = [
     Scenario("replace the limit of a triggered stop-limit", [FLAT, (104, 106, 104, 105), (105, 107, 104, 106)],
              {1: [buy(10, stop=105, limit=103)], 2: [replace(1, limit=106)]}, [Fill(2, "open", "buy", 10, 105)],
              CASH - 1050),
+    # A has no bar between its order and the next day, so its session is that day; the cancel comes after that session's close
+    Scenario("DAY ends with its session, whatever cancel is under way",
+             {"A": [FLAT, None, None, FLAT, *[None] * 1439, DIP_AT_OPEN], "B": [FLAT, FLAT, FLAT]},
+             {1: [buy(10, limit=95, tif="DAY")], 2: [cancel(1)]}, [], CASH, {1: EXPIRED_DAY},
+             {"orders.latency": {"cancel": "60h"}}, start=LATE),
+    # at its fill order 2 wants 4000 / 100 = 40 and there is 1 to sell: 39 of 40 are left, and so of what it is linked with
+    Scenario("a size that is known at the fill shares what it wanted, not what there was", [FLAT, FLAT, DIP],
+             {0: [buy(1)], 1: [sell(value=4000, reduce_only=True), buy(40, limit=95), oco(2, 3)]},
+             [Fill(0, "open", "buy", 1, 100), Fill(1, "open", "sell", 1, 100), Fill(2, "second_leg", "buy", 39, 95)],
+             CASH - 39 * 95, {2: "cancelled nothing_to_reduce"}, {"orders.valuation": "fill_price"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("scenario", CHANGES, ids=names(CHANGES))
 def test_cancel_and_replace(scenario: Scenario) -> None:
     check(scenario)
+
+
+def test_a_child_does_not_end_before_it_begins() -> None:
+    """Under `queue` the open is met when its bar ends: the child begins then, and it is then that its limit is not reached."""
+    asks = {1: [buy(10), sell(parent=1, limit=105, tif="FOK")]}
+    result = play(Scenario("", [FLAT, FLAT, FLAT], asks, [], 0, config={"fills.schedule": "queue"}))
+    events = result.order_events.filter(order_id=2)
+    assert events["reason"].to_list() == ["submitted", "admitted", "parent_filled", "not_immediate"][-events.height :]
+    assert events["timestamp"].to_list()[-2:] == [minute(2), minute(2)]
 
 
 REFUSED = [

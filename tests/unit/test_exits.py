@@ -197,6 +197,14 @@ def test_protect_gives_a_position_exits() -> None:
     assert result.fills["price"].to_list() == [100, 95]
 
 
+def test_what_is_measured_from_a_fill_is_measured_from_the_average_price_of_a_position() -> None:
+    """Bought at 100; there is no fill to come, and the stop is 2 below."""
+    _, result = told(
+        lambda s: s.broker.buy("A", 10), lambda s: s.broker.protect("A", stop_loss=Offset(amount=2, of="fill"))
+    )
+    assert rows(result, "origin", "stop")[1:] == [("stop_loss", 98)]
+
+
 def test_protect_from_the_mark_and_in_rungs() -> None:
     """7 in lots of 1: a third is 2, a third is 2, the last rung has 3."""
     data = bars(FLAT, FLAT, UP, UP)

@@ -247,8 +247,8 @@ class Broker:
     def protect(self, symbol: str, exits: Exits | None = None, **given: Any) -> list[Order]:
         """The orders that are now the position's exits: for its quantity, from the next bar on. Empty where it is flat.
 
-        Rules as arguments of `Exits` or as `exits`. `basis` "fill" is the position's average price here. The exits that the position has
-        are cancelled; those of orders that have not filled stay.
+        Rules as arguments of `Exits` or as `exits`. What is measured from the "fill" is measured from the position's average price here.
+        The exits that the position has are cancelled; those of orders that have not filled stay.
 
         Raises:
             OrderError: no rule; a rule that makes no sense.
@@ -265,9 +265,8 @@ class Broker:
         held = float(state.positions.quantity[number])
         if held == 0.0:
             return []
-        basis = "average" if exits.basis == "fill" else exits.basis
         side = BUY if held > 0.0 else SELL
-        rings = list(legs(exits, side, Reference(self.handle, symbol, number), basis))
+        rings = list(legs(exits, side, Reference(self.handle, symbol, number), exits.basis))
         for order in self.orders(symbol):
             waits = order.parent is not None and not order.parent.filled_quantity
             if order.origin in EXIT_ORIGINS and not waits and order.is_live:

@@ -146,7 +146,7 @@ def legs(exits: Exits, side: int, reference: Reference, basis: str) -> Iterator[
             ring.append(_leg(Origin.TAKE_PROFIT, OrderType.MARKET_IF_TOUCHED, stop=level))
         if exits.break_even is not None:
             activation = _away("break_even", exits.break_even, side, reference, basis)
-            stop = reference.place("break_even", 0.0, False, basis)
+            stop = reference.place("break_even", 0.0, False, _measured_from(basis, reference))
             ring.append(_leg(Origin.BREAK_EVEN, OrderType.STOP, stop=stop, activation=activation))
         if exits.max_bars is not None:
             ring.append(_leg(Origin.MAX_BARS, OrderType.MARKET, delay=float(exits.max_bars)))
@@ -202,7 +202,12 @@ def _away(what: str, distance: Any, direction: int, reference: Reference, basis:
         size, is_rate, of = reference.range_of(what, distance), False, basis
     else:
         size, is_rate, of = float(distance), True, basis
-    return reference.place(what, direction * size, is_rate, of)
+    return reference.place(what, direction * size, is_rate, _measured_from(of, reference))
+
+
+def _measured_from(of: str, reference: Reference) -> str:
+    """A position that is there already has no fill to come: its average price stands for it."""
+    return of if of != "fill" or reference.has_parent else "average"
 
 
 def _check_distance(what: str, distance: Any) -> None:

@@ -169,6 +169,11 @@ class Reference:
         self._parent = parent
         self._signal = signal
 
+    @property
+    def has_parent(self) -> bool:
+        """Whether there is a fill to come from which a price can be measured."""
+        return self._parent is not None
+
     def range_of(self, what: str, atr: Atr) -> float:
         """The distance in price. Raises OrderError where there are too few bars."""
         value = float(entry_point("range")(self._key, self._number, int(atr.count)))

@@ -181,7 +181,7 @@ class Progress(NamedTuple):
     last_bar: I8  # [B] ordinal of the last bar on which it may fill, NEVER: none
     ahead: F8  # [B] units before it in the queue at its limit
     idle_row: I8  # [B] bar on which it does not fill any more, NONE
-    is_cancelling: I1  # [B] 1: `until` is when its cancel takes effect
+    cancel_at: I8  # [B] when its delayed cancel takes effect, NEVER
 
 
 class Links(NamedTuple):

@@ -243,8 +243,9 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
         if quantity == 0.0:
             end_unfilled(state, cell, time, shortage(state))
             return
-    if is_unknown:
         resolve_quantity(state, cell, quantity)
+    elif is_unknown:
+        resolve_quantity(state, cell, wanted)
     if not is_close_out(state, cell):
         quantity, reason = on_grid(state, cell, quantity)
         if quantity == 0.0:
@@ -315,7 +316,8 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
     orders, now = state.orders, stage(state, cell)
     time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
     if is_halted(state, row) or (now == RESTING and not is_reached(price, state.terms.limit[cell], -orders.side[cell])):
-        end_order(state, cell, time, OrderState.EXPIRED, missed(orders.tif[cell]))  # bound to a moment that has passed
+        # bound to a moment that has passed; of a child never before it began, though its parent's open did (queue)
+        end_order(state, cell, max(time, state.terms.eligible_from[cell]), OrderState.EXPIRED, missed(orders.tif[cell]))
         return
     if now == SLEEPING:
         record_activation(state, cell, time, row, leg, progress, price)

@@ -241,7 +241,7 @@ def close_order(state: State, cell: int) -> None:
     f.last_bar[row] = e.last_bar[cell]
     f.ahead[row] = e.ahead[cell]
     f.idle_row[row] = e.idle_row[cell]
-    f.is_cancelling[row] = e.is_cancelling[cell]
+    f.cancel_at[row] = e.cancel_at[cell]
     clock[CLOSED] = row + 1
     a.id[cell] = 0
     state.links.after[cell] = clock[FREE_CELL]
@@ -356,7 +356,7 @@ def create(
     progress.last_bar[cell] = NEVER
     progress.ahead[cell] = state.share[TOUCH_AHEAD]
     progress.idle_row[cell] = NONE
-    progress.is_cancelling[cell] = 0
+    progress.cancel_at[cell] = NEVER
     links.parent[cell] = NONE
     links.child[cell] = NONE
     links.sibling[cell] = NONE

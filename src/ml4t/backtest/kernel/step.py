@@ -278,17 +278,18 @@ def gather_due(state: State, now: int) -> bool:
 
 @function(VOID)
 def expire(state: State) -> None:
-    """Orders whose time has come are expired."""
+    """Orders whose time has come are expired, or cancelled where a cancel was under way."""
     now = state.clock[NOW]
     while is_timer_due(state, now, EXPIRY_TIMER):
         cell = state.places[pop_timer(state) - 1]
-        if cell >= 0 and state.terms.until[cell] <= now:
-            if state.progress.is_cancelling[cell] != 0:
-                end_order(state, cell, now, OrderState.CANCELLED, Reason.CANCEL_REQUESTED)
-            elif is_working(state, cell):
-                is_day = state.orders.tif[cell] == TimeInForce.DAY
-                reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
-                end_order(state, cell, now, OrderState.EXPIRED, reason)
+        if cell < 0:
+            continue
+        if UNSET < state.terms.until[cell] <= now and is_working(state, cell):  # before a cancel of the same time
+            is_day = state.orders.tif[cell] == TimeInForce.DAY
+            reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
+            end_order(state, cell, now, OrderState.EXPIRED, reason)
+        elif state.progress.cancel_at[cell] <= now:
+            end_order(state, cell, now, OrderState.CANCELLED, Reason.CANCEL_REQUESTED)
 
 
 @function(VOID, INT, INT)

@@ -35,7 +35,6 @@ from ml4t.backtest.tables import (
     TRAIL_IS_RATE,
     TRAILING,
     UNASSIGNED,
-    UNSET,
     State,
 )
 
@@ -223,13 +222,9 @@ def change_terms(state: State, cell: int, quantity: float, limit: float, stop: f
 @inline
 def cancel_later(state: State, cell: int, time: int) -> bool:
     """The order ends at this time as cancelled, unless it ends before. Whether that is new."""
-    terms = state.terms
-    if state.progress.is_cancelling[cell] != 0 or (terms.until[cell] != UNSET and terms.until[cell] <= time):
+    if state.progress.cancel_at[cell] != NEVER:
         return False
-    if terms.until[cell] == UNSET:
-        state.clock[UNASSIGNED] -= 1
-    terms.until[cell] = time
-    state.progress.is_cancelling[cell] = 1
+    state.progress.cancel_at[cell] = time
     return True
 
 
