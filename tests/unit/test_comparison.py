@@ -11,6 +11,8 @@ import reported
 from ml4t.backtest import Result, run
 from ml4t.backtest.artifacts.registry import garbage, remove, runs
 from ml4t.backtest.cli import app
+from ml4t.backtest.datasets import us_indices
+from ml4t.backtest.demo import Crossover
 from ml4t.backtest.errors import ArtifactError
 from ml4t.backtest.metrics import METRICS
 from ml4t.backtest.report import Subject, comparison_html
@@ -61,6 +63,18 @@ def test_a_run_that_ends_earlier_diverges_where_the_other_goes_on(pair: tuple[Re
     parted = divergence(short, whole)
     assert parted is not None
     assert parted.left == "nothing"
+
+
+def test_parameters_differ_and_who_acts_first_acts_alone() -> None:
+    """The same order, but one run sends it later: at the first moment it does nothing."""
+    spx = us_indices().filter(symbol="SPX")
+    early, late = (Subject.of_result(run(Crossover(slow=slow), spx)) for slow in (100, 200))
+    assert settings([early, late]) == {"strategy.parameters.slow": [100, 200]}
+    parted = divergence(late, early)
+    assert parted is not None
+    assert late.orders["submitted_at"][0] > early.orders["submitted_at"][0]
+    assert (parted.frame, parted.time, parted.left) == ("orders", early.orders["submitted_at"][0], "nothing")
+    assert parted.right.startswith("SPX, market")
 
 
 def test_trades_match_by_symbol_side_and_entry(pair: tuple[Result, Result]) -> None:

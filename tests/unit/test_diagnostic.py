@@ -33,13 +33,18 @@ def interpreter(folder: Path) -> str:
     candidates = (
         [sys.executable] if sys.version_info >= (3, 12) else [shutil.which("python3.13"), shutil.which("python3.12")]
     )
-    base = next((path for path in candidates if path), None)
+    base = next((path for path in candidates if path and runs(path)), None)
     if base is None:
         pytest.fail("ml4t-diagnostic 0.2 needs Python 3.12 or newer; name one with it in ML4T_DIAGNOSTIC_PYTHON")
     subprocess.run([base, "-m", "venv", str(folder)], check=True)
     python = str(folder / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", "ml4t-diagnostic>=0.2", "ml4t-backtest"], check=True)
     return python
+
+
+def runs(python: str) -> bool:
+    """A version manager leaves commands on the path behind which there is no interpreter."""
+    return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow

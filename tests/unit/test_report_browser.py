@@ -5,6 +5,7 @@ Needs Debian's `chromium` (`.ci/run` installs it and sets ML4T_BROWSER=required)
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -299,3 +300,39 @@ def test_a_folded_out_phone_has_no_sideways_scroll(browser: Browser, folder: Pat
     draw_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.context.close()
+
+
+DRAWS = """
+window.drawn = {};
+new MutationObserver((changes) => changes.forEach(({ target }) => (window.drawn[target.dataset.figure] = performance.now())))
+  .observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });
+"""
+
+
+@pytest.mark.slow
+def test_ten_years_open_in_about_a_second_and_a_million_bars_zoom_at_once(browser: Browser, folder: Path) -> None:
+    """The best of five, on a machine that has nothing else to do."""
+    first, last = [], []
+    for _ in range(5):
+        context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+        page = context.new_page()
+        page.add_init_script(DRAWS)
+        page.goto(page_of("thousand", folder).as_uri())
+        page.wait_for_selector("html[data-complete=yes]")
+        times = page.evaluate("Object.values(window.drawn)")
+        first.append(min(times))
+        last.append(max(times))
+        context.close()
+    page, _ = opened(browser, page_of("long", folder))
+    page.wait_for_selector("html[data-complete=yes]")
+    zooms = []
+    for end in ("2015-09-01", "2015-06-20", "2015-06-03", "2016-06-01"):
+        zoom = f"(r) => {{ const t = performance.now(); Plotly.relayout({BARS}, {{'xaxis.range': r}}); return performance.now() - t; }}"
+        zooms.append(page.evaluate(zoom, ["2015-06-01", end]))
+    page.context.close()
+    sys.stdout.write(
+        f"first chart {min(first):.0f} ms, last {min(last):.0f} ms, zooms {[round(zoom) for zoom in zooms]} ms"
+    )
+    assert min(first) < 1_000
+    assert min(last) < 3_000
+    assert max(zooms) < 1_000

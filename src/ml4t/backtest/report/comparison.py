@@ -38,11 +38,17 @@ class Divergence:
 
 
 def settings(subjects: list[Subject]) -> dict[str, list[Any]]:
-    """Return the settings that are not the same in all runs; the output folder is none of them."""
-    flat = [subject.config.flatten() for subject in subjects]
+    """Return the settings and parameters that are not the same in all runs; the output folder is none of them."""
+    flat = [_strategy(subject) | subject.config.flatten() for subject in subjects]
     keys = [key for key in dict.fromkeys(key for one in flat for key in one) if not key.startswith("output.")]
     rows = {key: [one.get(key) for one in flat] for key in keys}
     return {key: values for key, values in rows.items() if any(value != values[0] for value in values[1:])}
+
+
+def _strategy(subject: Subject) -> dict[str, Any]:
+    """Name and parameters of the strategy, as a configuration spells them; runs from Python have them nowhere else."""
+    parameters = {f"strategy.parameters.{name}": value for name, value in subject.strategy.parameters.items()}
+    return {"strategy.name": subject.strategy.name, **parameters}
 
 
 def best(name: str, values: list[Any]) -> int | None:
@@ -112,14 +118,15 @@ def _first(name: str, left: pl.DataFrame, right: pl.DataFrame, time: str, column
     place = int(places[0]) if places.len() else rows
     if place == a.height == b.height:
         return None
-    texts = [_text(frame, place, columns) for frame in (a, b)]
-    times = [frame[time][place] for frame in (a, b) if place < frame.height]
-    return Divergence(min(times), name, *texts)
+    first = min(frame[time][place] for frame in (a, b) if place < frame.height)
+    texts = [
+        _text(frame, place, columns) if frame[time][place : place + 1].to_list() == [first] else "nothing"
+        for frame in (a, b)
+    ]
+    return Divergence(first, name, *texts)
 
 
 def _text(frame: pl.DataFrame, place: int, columns: list[str]) -> str:
-    if place >= frame.height:
-        return "nothing"
     row = frame.row(place, named=True)
     known = {column: row[column] for column in columns if row[column] is not None}
     return ", ".join(f"{value:,.10g}" if isinstance(value, float) else printable(value) for value in known.values())

@@ -34,11 +34,12 @@ def figure(*traces: dict[str, Any], height: int = 320, **layout: Any) -> Figure:
 
 
 def line(name: str, colour: str, **trace: Any) -> dict[str, Any]:
-    """Return a line trace."""
+    """Return a line trace; a single point is a mark."""
     dash = trace.pop("dash", "solid")
+    is_point = trace.get("meta", {}).get("points") == 1
     return {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "markers" if is_point else "lines",
         "name": plain(name),
         "line": {"color": colour, "width": 1.5, "dash": dash},
         **trace,
@@ -134,6 +135,8 @@ def turnover_figure(months: pl.DataFrame) -> Figure:
             "type": "bar",
             "name": "Turnover",
             "marker": {"color": SKY},
+            "xperiod": "M1",
+            "xperiodalignment": "middle",
             "x": [f"{year}-{month:02}" for year, month in months.select("year", "month").iter_rows()],
             "y": months["turnover"].to_list(),
         },
