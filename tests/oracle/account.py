@@ -32,6 +32,8 @@ def admit(world: World, batch: list[Order], accept: Callable[[Order], None]) -> 
             reason = "not_a_lot_multiple"
         elif quantity is not None and mark is not None and order.parent is None:
             levels = (order.limit, order.stop, trail_stop(order), mark)
+            if world.config["orders"]["admission"] == "pseudo_execute":
+                levels = (order.stop, trail_stop(order), order.limit, mark)
             reference = next(price for price in levels if price is not None)
             if world.config["orders"]["admission"] == "reserve":
                 reason = reserve(world, order, quantity, reference)

@@ -51,9 +51,12 @@ RULES = {
 IN_THE_LABORATORY = {
     "account.kind=proceeds",
     "account.kind=locked_proceeds",
+    "account.kind=balance",
     "end.run=last_open",
     "end.symbol=last_open",
     "fills.market=previous_close",
+    "fills.market=decision_close",
+    "orders.admission=pseudo_execute_at_open",
     "orders.batch_order=value",
     "orders.valuation=bar_close",
 }

@@ -20,7 +20,7 @@ import pytest
 from ml4t.backtest import BacktestConfig, BacktestError, Engine, Strategy
 from ml4t.backtest.config import config_json_schema
 from ml4t.backtest.source import load_strategy
-from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, cancel, close, frame, minute, sell
+from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, cancel, close, frame, minute, oco, sell
 
 # ------------------------------------------------------------------------------------------------------------ the walk
 
@@ -236,6 +236,8 @@ TICKS = {"instruments.default.tick_size": 0.25}
 PROCEEDS = {"account.kind": "proceeds"}
 UNCHECKED = {"account.kind": "unchecked"}
 SHARED = {"fills.participation.share": 0.008} | {"fills.schedule": "queue"}  # 8 units of 1 000 a bar
+BALANCE = {"account.kind": "balance"}
+RANGE = {"costs.slippage": {"kind": "rate", "rate": 0.2}, "costs.slippage_range.kind": "bar"}
 
 
 def commission(kind: str, **terms: Any) -> dict[str, Any]:
@@ -300,6 +302,10 @@ ROWS = {
     "account[unchecked].cash": Row(1_000.0, 2_000.0, "equity", also=UNCHECKED),
     "account[unchecked].currency": Row("USD", "EUR", "journal", UNCHECKED),
     "account[unchecked].mark": Row("last", "bid_ask", "equity", UNCHECKED, data=QUOTED),
+    "account[balance].cash": Row(1_000.0, 2_000.0, also=BALANCE, asks={1: [buy(15)]}),
+    "account[balance].currency": Row("USD", "EUR", "journal", BALANCE),
+    "account[balance].shortfall": Row("reject", "reduce", also=BALANCE | POOR, asks={1: [buy(15)]}),
+    "account[balance].mark": Row("last", "bid_ask", "equity", BALANCE, data=QUOTED),
     "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
     "instruments.default.multiplier": Row(1.0, 5.0, "journal"),
@@ -414,6 +420,12 @@ ROWS = {
         {"kind": "none"}, {"kind": "rate", "rate": 0.001}, asks={1: [buy(10, stop=105)]}
     ),
     "costs.symbols.*.tax": Row({"buy_rate": 0.0}, {"buy_rate": 0.001}),
+    "costs.slippage_range.kind": Row(
+        {"kind": "any"}, {"kind": "bar"}, also={"costs.slippage": RANGE["costs.slippage"]}, key="costs.slippage_range"
+    ),
+    "costs.slippage_range[bar].opens": Row(True, False, also=RANGE, asks={1: [buy(10)]}),
+    "costs.slippage_range[bar].beyond": Row("cap", "keep", also=RANGE, asks={1: [buy(10)]}),
+    "costs.slippage_range[bar].beyond_limit": Row("cap", "keep", also=RANGE, asks={1: [buy(10, limit=110)]}),
     "fills.market": Row("next_open", "next_close", asks={1: [buy(10)]}),
     "fills.path": Row("worst_first", "best_first", asks=EXITS),
     "fills.rescan": Row("never", "exits", also=LOTS, asks={1: [buy(10, stop_loss=0.05)]}),
@@ -447,6 +459,18 @@ ROWS = {
         data=TWO,
     ),
     "orders.lots": Row("reject", "floor", also={"instruments.default.lot_size": 4.0}),
+    # the cancel of one ends the other
+    "orders.links": Row(
+        "share",
+        "together",
+        "orders",
+        QUEUE,
+        {0: [buy(10, limit=50), sell(5, limit=150)], 1: [oco(1, 2)], 2: [cancel(1)]},
+    ),
+    # until comes inside bar 2, whose turn for it is bar 3
+    "orders.expiry": Row(
+        "time", "turn", "orders", also=QUEUE, asks={0: [buy(10, limit=50, tif="GTD", until=minute(1.5))]}
+    ),
     "orders.fill_basis": Row(
         "price",
         "reference",
@@ -553,7 +577,19 @@ CHOICES = {
     "account[margin].mark": of(MARKS, MARGIN),
     "account[proceeds].shortfall": of(SHORTFALLS, PROCEEDS),
     "account[proceeds].mark": of(MARKS, PROCEEDS),
-    "fills.market": [Row(ANY, ANY, also=LEAKY | QUEUE, data=PRICED, asks={2: [buy(10)]})],
+    "account[balance].shortfall": of(SHORTFALLS, BALANCE),
+    "account[balance].mark": of(MARKS, BALANCE),
+    "costs.slippage_range[bar].beyond": [Row(ANY, ANY, also=RANGE, asks={1: [buy(10)]})],
+    "costs.slippage_range[bar].beyond_limit": [Row(ANY, ANY, also=RANGE, asks={1: [buy(10, limit=110)]})],
+    # a stop below the open fills at the close before it, or at the open
+    "fills.market": [
+        Row(ANY, ANY, also=LEAKY | QUEUE, data=PRICED, asks={2: [ask]}) for ask in (buy(10), buy(10, stop=101))
+    ],
+    # bar 1 rises to 102, and bar 2 falls to 100: only that is a turn
+    "fills.stop_limit": [
+        Row(ANY, ANY, also=QUEUE, asks=asks)
+        for asks in ({0: [buy(10, stop=103, limit=101)]}, {2: [buy(10, stop=103.5, limit=101)]})
+    ],
     "fills.path": [
         Row(ANY, ANY, asks=EXITS),
         Row(ANY, ANY, also=MARGIN, asks=SHORT_EXITS),
@@ -579,6 +615,7 @@ CHOICES = {
     "orders.admission": [
         Row(ANY, ANY, also=POOR, asks={1: [buy(10, limit=90), buy(10, limit=90)]}),
         Row(ANY, ANY, also=POOR, asks=SWITCH, data=TWO),
+        Row(ANY, ANY, also=POOR | LEAKY | QUEUE, asks={1: [buy(10)]}),  # 1 000 at the mark, 1 010 at the open
     ],
     "orders.batch_order": [
         Row(ANY, ANY, also=POOR | {"orders.admission": "pseudo_execute"}, asks=asks, data=TWO)

@@ -115,4 +115,5 @@ def test_the_default_kinds_are_marked() -> None:
         ("fills.touch", config.fills.touch.kind),
         ("costs.spread", config.costs.spread.kind),
         ("costs.stop_slippage", config.costs.stop_slippage.kind),
+        ("costs.slippage_range", config.costs.slippage_range.kind),
     }

@@ -24,10 +24,10 @@ from ml4t.backtest.kernel.request import (
 from ml4t.backtest.lookup import Symbols
 from ml4t.backtest.order import Order
 from ml4t.backtest.price import Reference
-from ml4t.backtest.queue_rule import Executions
+from ml4t.backtest.queue_rule import Executions, LinkRule
 from ml4t.backtest.register import Register
 from ml4t.backtest.request import GTC, OF_PARENT, QUANTITY, Ticket, expiry, prices
-from ml4t.backtest.tables import EXECUTIONS, NEVER, NONE, NOW, VALUATION, State
+from ml4t.backtest.tables import EXECUTIONS, LINKS, NEVER, NONE, NOW, VALUATION, State
 
 CLOSE, MARKET, TARGET = int(Sizing.CLOSE), int(OrderType.MARKET), int(Origin.TARGET)
 FIRST_TARGET, LAST_TARGET = int(Sizing.TARGET_QUANTITY), int(Sizing.TARGET_PERCENT)
@@ -116,7 +116,8 @@ class Desk:
                 "exits of the position are protect()."
             )
         parent = self._parent(symbol, terms.get("parent"))
-        if parent is not None and parent.symbol == symbol and parent.side == -side:
+        is_plain = self.handle.state.rules[LINKS] == LinkRule.TOGETHER
+        if parent is not None and parent.symbol == symbol and parent.side == -side and not is_plain:
             reduce_only = True
         limit, stop, ticket = prices(terms, tif, self._reference(symbol, number, parent))
         self.register.check_client(terms.get("client_id"))

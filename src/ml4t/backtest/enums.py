@@ -167,6 +167,7 @@ class Reason(IntEnum):
     POSITION_CLOSED = 25
     ABOVE_MAXIMUM = 26
     BELOW_MINIMUM = 27
+    LINKED_ORDER_ENDED = 28
 
 
 class JournalCause(IntEnum):
@@ -230,9 +231,9 @@ class Mistake(IntEnum):
 
 
 class MarketFill(IntEnum):
-    """Where a market order fills. SAME_CLOSE and PREVIOUS_CLOSE are leaky: the decision has already seen the close it trades at.
+    """Where a market order fills. SAME_CLOSE, PREVIOUS_CLOSE and DECISION_CLOSE are leaky: the decision has seen the close it trades at.
 
-    PREVIOUS_CLOSE: with the next bar, at the close before it.
+    PREVIOUS_CLOSE: with the next bar, at the close before it. DECISION_CLOSE: with the next bar, at the mark of the decision.
     """
 
     NEXT_OPEN = 0
@@ -240,6 +241,7 @@ class MarketFill(IntEnum):
     SAME_CLOSE = 2
     NEXT_VWAP = 3
     PREVIOUS_CLOSE = 4
+    DECISION_CLOSE = 5
 
 
 class TouchRule(IntEnum):
@@ -300,7 +302,7 @@ class Schedule(IntEnum):
 class AccountKind(IntEnum):
     """CASH: no shorts, cash never negative. MARGIN: leverage. PROCEEDS: what shorts bring is cash; LOCKED_PROCEEDS: once covered.
 
-    UNCHECKED: every fill is taken, whatever cash and equity there are.
+    UNCHECKED: every fill is taken. BALANCE: what shorts bring is cash, what closes passes, and what opens must leave cash of 0 or more.
     """
 
     CASH = 0
@@ -308,6 +310,7 @@ class AccountKind(IntEnum):
     PROCEEDS = 2
     LOCKED_PROCEEDS = 3
     UNCHECKED = 4
+    BALANCE = 5
 
 
 class Shortfall(IntEnum):
@@ -319,11 +322,12 @@ class Shortfall(IntEnum):
 
 
 class Admission(IntEnum):
-    """The check of new orders at acceptance; the check at the fill always happens."""
+    """The check of new orders at acceptance, beside that at the fill. PSEUDO_EXECUTE_AT_OPEN is leaky: it knows the open."""
 
     NONE = 0
     RESERVE = 1
     PSEUDO_EXECUTE = 2
+    PSEUDO_EXECUTE_AT_OPEN = 3
 
 
 class BatchOrder(IntEnum):
@@ -483,5 +487,14 @@ class Weighting(IntEnum):
     INVERSE_VOLATILITY = 3
 
 
-LEAKY = frozenset({MarketFill.SAME_CLOSE, MarketFill.PREVIOUS_CLOSE, Valuation.BAR_CLOSE, EndRule.LAST_OPEN})
+LEAKY = frozenset(
+    {
+        MarketFill.SAME_CLOSE,
+        MarketFill.PREVIOUS_CLOSE,
+        MarketFill.DECISION_CLOSE,
+        Valuation.BAR_CLOSE,
+        EndRule.LAST_OPEN,
+        Admission.PSEUDO_EXECUTE_AT_OPEN,
+    }
+)
 """Rules that use information from after the decision. A run that uses one must acknowledge it and says so."""

@@ -19,10 +19,13 @@ class StopLimitRule(IntEnum):
     """What a stop-limit order does on the bar that triggers it.
 
     PATH: its limit meets the rest of the path. AT_STOP: it fills at its stop where the bar reaches its limit beyond the stop.
+    BY_CLOSE: at its stop where the limit is at or beyond it, else at the limit where the bar turns round and closes there
+    (docs/semantics/turns.md).
     """
 
     PATH = 0
     AT_STOP = 1
+    BY_CLOSE = 2
 
 
 class Executions(IntEnum):
@@ -63,3 +66,25 @@ class Exhaustion(IntEnum):
 
     ORDER = 0
     SYMBOL = 1
+
+
+class LinkRule(IntEnum):
+    """What linked orders do. SHARE: children work at once, members give up what one fills. TOGETHER: the end of one is that of all."""
+
+    SHARE = 0
+    TOGETHER = 1
+
+
+class ExpiryRule(IntEnum):
+    """When an order whose time has come expires: at that TIME, or on its next TURN in the queue, as a bar meets it."""
+
+    TIME = 0
+    TURN = 1
+
+
+class Beyond(IntEnum):
+    """What becomes of a slipped price outside the bar: CAP, it is the bar's extreme; WAIT, there is no fill; KEEP, it stands."""
+
+    CAP = 0
+    WAIT = 1
+    KEEP = 2

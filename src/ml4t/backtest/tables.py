@@ -372,6 +372,9 @@ class State(NamedTuple):
     SCHEDULE,
     RESCAN,
     STOP_LIMIT_RULE,
+    LINKS,
+    EXPIRY,
+    SLIPPAGE_RANGE,
     EXECUTIONS,
     NETTING,
     RUIN,
@@ -404,7 +407,7 @@ class State(NamedTuple):
     PRICE_MODEL,
     DECISION_ROOM,  # orders that one decision of a compiled strategy may place; 0: it is Python, which asks for room itself
     RULES_SIZE,
-) = range(37)
+) = range(40)
 
 # what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0023)
 NO_HISTORY, OWN_HISTORY, SHARED_HISTORY = range(3)

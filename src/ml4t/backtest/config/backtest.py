@@ -134,14 +134,29 @@ class BacktestConfig(Section):
             for key, plain in (("fills.rescan", "always"), ("fills.stop_limit", "path"), ("fills.executions", "order")):
                 if values[key] != plain:
                     yield f"{key} = {values[key]!r}: needs fills.schedule = 'queue'"
-            if self.fills.market == MarketFill.PREVIOUS_CLOSE:
-                yield "fills.market = 'previous_close': needs fills.schedule = 'queue'"
+            for key, alone in (
+                ("fills.market", "previous_close"),
+                ("fills.market", "decision_close"),
+                ("orders.links", "together"),
+                ("orders.expiry", "turn"),
+                ("orders.admission", "pseudo_execute_at_open"),
+            ):
+                if values[key] == alone:
+                    yield f"{key} = {alone!r}: needs fills.schedule = 'queue'"
+        if self.costs.slippage_range.rule != 0:
+            if values["costs.slippage.kind"] not in ("none", "rate", "fixed", "ticks"):
+                yield "costs.slippage_range.kind = 'bar': needs costs.slippage.kind 'none', 'rate', 'fixed' or 'ticks'"
+            for key, plain in (("costs.stop_slippage.kind", "none"), ("fills.limit", "kept")):
+                if values[key] != plain:
+                    yield f"costs.slippage_range.kind = 'bar': needs {key} = {plain!r}"
         by_lot = self.fills.executions == Executions.LOT
         wanted = (
             ("account.kind", "margin"),
             ("orders.valuation", "bar_close"),
             ("orders.admission", "none"),
             ("costs.slippage.kind", "none"),
+            ("costs.slippage_range.kind", "any"),
+            ("orders.links", "share"),
             ("costs.stop_slippage.kind", "none"),
             ("fills.quote", "last"),
             ("fills.touch.kind", "always"),

@@ -43,10 +43,10 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import Account, CashAccount
 from ml4t.backtest.models.commission import Commission, NoCommission, TableCommission
 from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
-from ml4t.backtest.models.slippage import HalfSpread, NoSlippage, Slippage, StopSlippage
+from ml4t.backtest.models.slippage import AnyRange, HalfSpread, NoSlippage, Slippage, SlippageRange, StopSlippage
 from ml4t.backtest.models.tax import Tax
 from ml4t.backtest.models.touch import AlwaysTouch, Touch
-from ml4t.backtest.queue_rule import Executions, Exhaustion, LimitRule, Rescan, StopLimitRule
+from ml4t.backtest.queue_rule import Executions, Exhaustion, ExpiryRule, LimitRule, LinkRule, Rescan, StopLimitRule
 
 
 def _kind_or(default: str) -> Callable[[Any], Any]:
@@ -129,6 +129,7 @@ CommissionField = Annotated[
 SlippageField = Annotated[Slippage, Field(discriminator="kind"), BeforeValidator(_kind_or(NoSlippage.kind))]
 SpreadField = Annotated[HalfSpread, Field(discriminator="kind"), BeforeValidator(_kind_or(NoSlippage.kind))]
 StopSlippageField = Annotated[StopSlippage, Field(discriminator="kind"), BeforeValidator(_kind_or(NoSlippage.kind))]
+RangeField = Annotated[SlippageRange, Field(discriminator="kind"), BeforeValidator(_kind_or(AnyRange.kind))]
 TouchField = Annotated[Touch, Field(discriminator="kind"), BeforeValidator(_kind_or(AlwaysTouch.kind))]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 Duration = Annotated[str, AfterValidator(_duration)]
@@ -277,6 +278,7 @@ class CostsConfig(Section):
     slippage: SlippageField = NoSlippage()
     spread: SpreadField = NoSlippage()
     stop_slippage: StopSlippageField = NoSlippage()
+    slippage_range: RangeField = AnyRange()
     tax: Tax = Tax()
     symbols: dict[Symbol, SymbolCosts] = {}
 
@@ -327,6 +329,8 @@ class OrdersConfig(Section):
     admission: Annotated[Admission, ByName] = Admission.NONE
     batch_order: Annotated[BatchOrder, ByName] = BatchOrder.SUBMISSION
     lots: Annotated[LotRule, ByName] = LotRule.REJECT
+    links: Annotated[LinkRule, ByName] = LinkRule.SHARE
+    expiry: Annotated[ExpiryRule, ByName] = ExpiryRule.TIME
     fill_basis: Annotated[Literal["price", "reference"], BeforeValidator(_lower_case)] = "price"
     valuation: Annotated[Valuation, ByName] = Valuation.LAST_MARK
     post_only: Annotated[PostOnly, ByName] = PostOnly.REJECT

@@ -10,6 +10,7 @@ from ml4t.backtest.enums import (
     BatchOrder,
     LotRule,
     OrderState,
+    OrderType,
     Reason,
     Shortfall,
     Sizing,
@@ -17,7 +18,7 @@ from ml4t.backtest.enums import (
 )
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
-from ml4t.backtest.kernel.funds import cost, free_cash, has_cash, has_proceeds, without_dust
+from ml4t.backtest.kernel.funds import cost, free_cash, has_balance, has_cash, has_proceeds, without_dust
 from ml4t.backtest.kernel.group import end_order
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.orders import transition
@@ -31,12 +32,15 @@ from ml4t.backtest.kernel.quantity import (
 )
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, floored, is_lot_multiple, steps_down, towards_zero
 from ml4t.backtest.kernel.terms import exchange_ranks, record_reserve
+from ml4t.backtest.queue_rule import ExpiryRule, LinkRule
 from ml4t.backtest.tables import (
     ACCOUNT,
     ADMISSION,
     BATCH,
     BATCH_ORDER,
+    EXPIRY,
     GROSS,
+    LINKS,
     LOT_RULE,
     MARGIN_RATE,
     NET,
@@ -75,6 +79,8 @@ def is_affordable(state: State, cell: int, quantity: float, price: float, refere
     """Whether the account can pay for a fill of this signed quantity."""
     if state.rules[ACCOUNT] == AccountKind.UNCHECKED:
         return True
+    if state.rules[ACCOUNT] == AccountKind.BALANCE:
+        return has_balance(state, cell, quantity, price, is_maker)
     if state.rules[ACCOUNT] == AccountKind.CASH:
         return has_cash(state, cell, quantity, price, is_maker)
     if state.rules[ACCOUNT] != AccountKind.MARGIN:
@@ -159,6 +165,8 @@ def admitted_quantity(
             reason = Reason.SHORT_NOT_ALLOWED
             taken = -max(held, 0.0) if cuts else 0.0
     if taken != 0.0 and not is_affordable(state, cell, taken, price, reference, is_maker):
+        if state.rules[ACCOUNT] == AccountKind.BALANCE and not cuts:
+            return reducible(state, state.orders.slot[cell], quantity), Reason.INSUFFICIENT_CASH
         largest = largest_affordable(state, cell, taken, price, reference, math.inf, is_maker)
         if abs(largest) < abs(taken) * (1.0 - NEARLY_WHOLE):  # less than that is rounding dust, and no cut
             reason = shortage(state)
@@ -187,7 +195,8 @@ def is_judged(state: State, cell: int) -> bool:
     """Whether the symbol has a mark, the order's quantity is known, and it does not wait for a parent."""
     mark = state.market.mark[state.orders.symbol[cell]]
     is_known = not is_resolved_at_fill(state, state.orders.sizing[cell])
-    return mark == mark and is_known and state.links.parent[cell] == NONE
+    is_alone = state.links.parent[cell] == NONE or state.rules[LINKS] == LinkRule.TOGETHER
+    return mark == mark and is_known and is_alone
 
 
 @inline
@@ -216,11 +225,24 @@ def reserve(state: State, cell: int) -> bool:
 
 
 @inline
-def running_cash_after(state: State, cell: int, cash: float) -> float:
+def pretended_price(state: State, cell: int, first: int, last: int) -> float:
+    """Where a new order is pretended to be executed: its stop, else its limit, as far as known, the open of its bar, or the mark."""
+    terms, stop, symbol = state.terms, state.terms.stop[cell], state.orders.symbol[cell]
+    if stop == stop and terms.stop_basis[cell] == Basis.PRICE:
+        return stop
+    if state.orders.type[cell] == OrderType.MARKET:
+        for row in range(first, last):
+            if state.bars.symbol[row] == symbol:
+                return state.bars.open[row]
+    return reference_price(state, cell)
+
+
+@inline
+def running_cash_after(state: State, cell: int, cash: float, first: int, last: int) -> float:
     """The running cash after pretending to execute the order."""
     symbol = state.orders.symbol[cell]
     quantity = state.terms.quantity[cell]
-    value = quantity * reference_price(state, cell) * state.instruments.multiplier[symbol]
+    value = quantity * pretended_price(state, cell, first, last) * state.instruments.multiplier[symbol]
     return cash - state.orders.side[cell] * value - commission(state, symbol, quantity, abs(value))
 
 
@@ -290,7 +312,7 @@ def sort_batch(state: State) -> None:
 
 
 @inline
-def refusal(state: State, cell: int, running: float) -> tuple[Reason, float]:
+def refusal(state: State, cell: int, running: float, first: int, last: int) -> tuple[Reason, float]:
     """Why a new order is rejected (Reason.NONE: it is not), and the running cash after it."""
     rule = state.rules[ADMISSION]
     lot = state.instruments.lot_size[state.orders.symbol[cell]]
@@ -303,15 +325,15 @@ def refusal(state: State, cell: int, running: float) -> tuple[Reason, float]:
             if not reserve(state, cell):
                 reason = shortage(state)
         else:
-            running = running_cash_after(state, cell, running)
+            running = running_cash_after(state, cell, running, first, last)
             if running < 0.0:
                 reason = Reason.INSUFFICIENT_CASH
     return reason, running
 
 
-@function(VOID)
-def admit_batch(state: State) -> None:
-    """Every order of this decision that is still wanted is accepted or rejected."""
+@function(VOID, INT, INT)
+def admit_batch(state: State, first: int, last: int) -> None:
+    """Every order of this decision that is still wanted is accepted or rejected; those at the market are judged at the bars first:last."""
     clock = state.clock
     if state.rules[BATCH_ORDER] == BatchOrder.REDUCTIONS_FIRST:
         sort_batch(state)
@@ -322,12 +344,12 @@ def admit_batch(state: State) -> None:
         cell = state.places[state.batch[i] - 1]
         if cell < 0:  # cancelled in the decision that submitted it
             continue
-        reason, running = refusal(state, cell, running)
+        reason, running = refusal(state, cell, running, first, last)
         if reason != Reason.NONE:
             end_order(state, cell, clock[NOW], OrderState.REJECTED, reason)
         else:
             target = OrderState.ACCEPTED if state.links.parent[cell] == NONE else OrderState.PENDING
             transition(state, cell, clock[NOW], target, Reason.ADMITTED, NONE)
-            if state.orders.tif[cell] == TimeInForce.GTD:
+            if state.orders.tif[cell] == TimeInForce.GTD and state.rules[EXPIRY] == ExpiryRule.TIME:
                 push_timer(state, state.terms.until[cell], EXPIRY_TIMER, state.orders.id[cell])
     clock[BATCH] = 0

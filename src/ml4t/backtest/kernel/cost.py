@@ -3,10 +3,11 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, call_pointer, function, inline
-from ml4t.backtest.enums import Fault, OrderType
+from ml4t.backtest.enums import Fault, OrderType, TimeInForce
+from ml4t.backtest.kernel.path import OPEN_LEG
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.kernel.volume import handed_out
-from ml4t.backtest.queue_rule import LimitRule
+from ml4t.backtest.queue_rule import Beyond, LimitRule
 from ml4t.backtest.tables import (
     ASK,
     BID,
@@ -21,6 +22,7 @@ from ml4t.backtest.tables import (
     OPEN_BID,
     PRICE_MODEL,
     SLIPPAGE_MODEL,
+    SLIPPAGE_RANGE,
     State,
 )
 
@@ -79,11 +81,46 @@ def modelled_slippage(state: State, row: int, quantity: float, reference: float)
 
 
 @inline
+def pays_in_bar(state: State, cell: int, row: int, is_open: int, reference: float) -> bool:
+    """Whether a fill pays slippage that ends with the bar: at opens by rule, at a stop always, at limits and orders for a close never."""
+    if state.orders.tif[cell] == TimeInForce.CLS:
+        return False
+    if is_open != 0:
+        return state.rules[SLIPPAGE_RANGE] & 2 != 0
+    record = state.progress
+    is_at_stop = record.is_triggered[cell] != 0 and record.since_row[cell] == row and record.since_leg[cell] != OPEN_LEG
+    return state.orders.type[cell] % 2 == 0 or (is_at_stop and reference == state.terms.stop[cell])
+
+
+@function(FLOAT, INT, INT, INT, INT, FLOAT)
+def slipped_in_bar(state: State, cell: int, row: int, is_open: int, side: int, reference: float) -> float:
+    """The price after slippage that ends with the bar; NaN where the order is to wait instead."""
+    costs, symbol, rule = state.costs, state.orders.symbol[cell], state.rules[SLIPPAGE_RANGE]
+    tick, has_limit = state.instruments.tick_size[symbol], state.orders.type[cell] % 2 == 1
+    amount = costs.slippage_amount[symbol] + costs.slippage_ticks[symbol] * tick
+    rate = costs.slippage_rate[symbol]
+    if (rate == 0.0 and amount == 0.0) or not pays_in_bar(state, cell, row, is_open, reference):
+        return reference
+    price = on_tick(reference * (1.0 + side * rate) + side * amount, tick, side)
+    bound = state.bars.high[row] if side > 0 else state.bars.low[row]
+    if has_limit and is_open != 0:
+        bound = min(bound, state.terms.limit[cell]) if side > 0 else state.terms.limit[cell]
+    if side * (bound - price) >= 0.0:
+        return price
+    beyond = (rule >> 4) & 3 if has_limit else (rule >> 2) & 3
+    if beyond == Beyond.WAIT:
+        return math.nan
+    return price if beyond == Beyond.KEEP else bound
+
+
+@inline
 def slipped(state: State, cell: int, row: int, leg_is_open: bool, quantity: float, reference: float) -> float:
     """The price after slippage, on the tick, against the order; never below 0 where the reference was not.
 
-    `quantity` is signed. A price that cannot be told is the reference, and a fault.
+    `quantity` is signed. A price that cannot be told is the reference, and a fault. NaN: slippage keeps the order from filling.
     """
+    if state.rules[SLIPPAGE_RANGE] != 0 and quantity != 0.0:
+        return slipped_in_bar(state, cell, row, 1 if leg_is_open else 0, 1 if quantity > 0.0 else -1, reference)
     is_free = state.orders.type[cell] % 2 == 1 and state.rules[LIMIT_RULE] == LimitRule.KEPT
     if is_free or quantity == 0.0:
         return reference

@@ -21,7 +21,7 @@ from ml4t.backtest.kernel.group import cancel_exits, end_order, feed_children, f
 from ml4t.backtest.kernel.ledger import begin_month, book_fill, closing_snap
 from ml4t.backtest.kernel.lot import fill_by_lot
 from ml4t.backtest.kernel.orders import transition
-from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, corner, segment_of
+from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, corner, last_leg, segment_of
 from ml4t.backtest.kernel.quantity import is_unresolved, on_grid, reducible, wanted_at_fill
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, on_tick
 from ml4t.backtest.kernel.terms import (
@@ -37,22 +37,26 @@ from ml4t.backtest.kernel.terms import (
     reprice,
     resolve_quantity,
     stay_idle,
+    trail_limit,
 )
 from ml4t.backtest.kernel.trigger import (
     RESTING,
     SLEEPING,
     WAITING,
+    first_reach,
     is_bound_to_moment,
     is_first_meeting,
     is_halted,
+    is_overdue,
     is_reached,
+    is_working,
     may_grow,
     named,
     row_before,
     stage,
 )
 from ml4t.backtest.kernel.volume import allowance, hand_out, taken_at_touch
-from ml4t.backtest.queue_rule import Executions, Exhaustion, LimitRule, Rescan, StopLimitRule
+from ml4t.backtest.queue_rule import Executions, Exhaustion, LimitRule, LinkRule, Rescan, StopLimitRule
 from ml4t.backtest.tables import (
     ASK,
     BID,
@@ -62,6 +66,7 @@ from ml4t.backtest.tables import (
     LIMIT_DOWN,
     LIMIT_RULE,
     LIMIT_UP,
+    LINKS,
     MARKET_FILL,
     NONE,
     NOW,
@@ -70,6 +75,7 @@ from ml4t.backtest.tables import (
     POST_ONLY,
     QUOTE,
     RESCAN,
+    SLIPPAGE_RANGE,
     STOP_LIMIT_RULE,
     TOUCH,
     State,
@@ -137,10 +143,13 @@ def follow_fill(
     kept: float,
 ) -> None:
     """Children, linked orders and exits know of a fill of `taken` units that left `kept` of the rest, on a position that was `held`."""
-    if state.links.child[cell] != NONE:
+    is_together = state.rules[LINKS] == LinkRule.TOGETHER
+    if state.links.child[cell] != NONE and not is_together:
         feed_children(state, cell, row, leg, progress, reference, price, taken)
+    elif state.links.child[cell] != NONE and state.orders.state[cell] == OrderState.FILLED:
+        feed_children(state, cell, row, leg, progress, reference, price, state.progress.filled[cell])
     if state.links.ring[cell] != cell:
-        reduce_others(state, cell, kept)
+        reduce_others(state, cell, 0.0 if is_together else kept)
     now = state.positions.quantity[state.orders.slot[cell]]
     if held * now <= 0.0 and held != 0.0:
         cancel_exits(state, state.orders.symbol[cell], cell)
@@ -177,6 +186,11 @@ def is_held_back(state: State, cell: int, row: int, leg: int, progress: float, r
             end_turns(state, cell, row)
         hold_back(state, cell, row, time, Reason.NOT_IN_FULL if tif == TimeInForce.FOK else missed(tif))
         return True
+    if state.rules[SLIPPAGE_RANGE] != 0 and wanted != 0.0:
+        price = slipped(state, cell, row, leg == OPEN_LEG, wanted, reference)
+        if not price == price:
+            hold_back(state, cell, row, time, Reason.NOT_IN_FULL if tif == TimeInForce.FOK else missed(tif))
+            return True
     if state.terms.post_only[cell] != 0 and is_first_meeting(state, cell, row, leg, progress):
         side, tick = orders.side[cell], state.instruments.tick_size[symbol]
         if state.rules[POST_ONLY] == PostOnly.REPRICE and tick > 0.0:
@@ -303,6 +317,31 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
         follow(state)
 
 
+@function(VOID, INT, INT, INT, FLOAT, FLOAT)
+def meet_limit_by_close(state: State, cell: int, row: int, leg: int, progress: float, stop: float) -> None:
+    """A stop-limit order that this bar has triggered fills as far as open, stop and close tell; else it rests from the next bar on."""
+    limit, side, bars = state.terms.limit[cell], state.orders.side[cell], state.bars
+    if leg == OPEN_LEG:
+        if is_reached(bars.open[row], limit, -side):
+            fill(state, cell, row, leg, progress, bars.open[row])
+        else:
+            found = first_reach(
+                state, state.orders.symbol[cell], row, limit, -side, leg, bars.open[row], True, last_leg(state, row)
+            )
+            if found[0] >= 0:
+                fill(state, cell, row, found[0], found[1], limit)
+    elif side * (limit - stop) >= 0.0:
+        fill(state, cell, row, leg, progress, stop)
+    else:
+        turns = bars.open[row] > bars.close[row] if side > 0 else bars.open[row] <= bars.close[row]
+        if turns and is_reached(bars.close[row], limit, -side):
+            fill(state, cell, row, last_leg(state, row), 1.0, limit)
+    if is_working(state, cell):
+        stay_idle(state, cell, row)
+        if state.orders.type[cell] == OrderType.TRAILING_STOP_LIMIT:
+            trail_limit(state, cell, bars.close[row])
+
+
 @inline
 def is_mere_touch(state: State, cell: int, row: int, leg: int, price: float) -> bool:
     """Whether the price is at the order's limit, and this leg does not lead beyond it."""
@@ -315,6 +354,9 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
     """What was to happen to the order at this moment has happened."""
     orders, now = state.orders, stage(state, cell)
     time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    if is_overdue(state, cell, row):
+        end_order(state, cell, time, OrderState.EXPIRED, Reason.GOOD_TILL_DATE_REACHED)
+        return
     if is_halted(state, row) or (now == RESTING and not is_reached(price, state.terms.limit[cell], -orders.side[cell])):
         # bound to a moment that has passed; of a child never before it began, though its parent's open did (queue)
         end_order(state, cell, max(time, state.terms.eligible_from[cell]), OrderState.EXPIRED, missed(orders.tif[cell]))
@@ -323,6 +365,11 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
         record_activation(state, cell, time, row, leg, progress, price)
         return
     if now == WAITING:
+        if state.rules[SLIPPAGE_RANGE] != 0 and orders.type[cell] % 2 == 0:
+            slid = slipped(state, cell, row, leg == OPEN_LEG, 1.0 * orders.side[cell], price)
+            if not slid == slid:  # it keeps waiting for its stop
+                stay_idle(state, cell, row)
+                return
         record_trigger(state, cell, row, leg, progress, price, level)
         transition(state, cell, time, OrderState.TRIGGERED, Reason.STOP_REACHED, NONE)
         if stage(state, cell) == RESTING:
@@ -332,6 +379,8 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
                     fill(state, cell, row, leg, progress, level)
                 elif state.rules[RESCAN] == Rescan.ALWAYS:
                     stay_idle(state, cell, row)
+            elif state.rules[STOP_LIMIT_RULE] == StopLimitRule.BY_CLOSE:
+                meet_limit_by_close(state, cell, row, leg, progress, level)
             return
         if state.rules[MARKET_FILL] == MarketFill.PREVIOUS_CLOSE and state.terms.lot[cell] == 0:
             before = state.bars.close[row_before(state, cell, row)]

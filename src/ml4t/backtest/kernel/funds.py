@@ -103,6 +103,18 @@ def has_proceeds(state: State, cell: int, quantity: float, price: float, is_make
     return True
 
 
+@function(INT, INT, FLOAT, FLOAT, INT)
+def has_balance(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
+    """Whether this fill only closes, or leaves cash at 0 or above; of a short that is sized by funds, free cash, too."""
+    held = state.positions.quantity[state.orders.slot[cell]]
+    if held * quantity < 0.0 and abs(quantity) <= abs(held):
+        return True
+    is_limited = quantity < 0.0 and state.orders.sizing[cell] == Sizing.FUNDS
+    if is_limited and not has_free_cash(state, cell, quantity, price, is_maker):
+        return False
+    return has_cash(state, cell, quantity, price, is_maker)
+
+
 @inline
 def without_dust(state: State, amount: float) -> float:
     """The amount; 0 where it is below 0, or next to nothing beside cash and positions."""

@@ -1,7 +1,7 @@
 """Orders that depend on one another: parents and children, one cancels the other, exits of a position (docs/semantics/orders.md)."""
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import OrderState, Origin, Ratchet, Reason, Sizing
+from ml4t.backtest.enums import Admission, OrderState, Origin, Ratchet, Reason, Sizing
 from ml4t.backtest.kernel.orders import close_order, is_grouped, note, transition
 from ml4t.backtest.kernel.path import last_leg
 from ml4t.backtest.kernel.quantity import is_unresolved
@@ -17,43 +17,11 @@ from ml4t.backtest.kernel.trigger import (
     may_grow,
     trail,
 )
-from ml4t.backtest.tables import FOLLOWING, LINKED, NONE, NOW, SPILLED, UNCHECKED, State
+from ml4t.backtest.queue_rule import LinkRule
+from ml4t.backtest.tables import ADMISSION, FOLLOWING, LINKED, LINKS, NONE, NOW, SPILLED, UNCHECKED, State
 
 
 # ----------------------------------------------------------------------------------------------------------------- links
-@inline
-def attach(state: State, cell: int, parent: int) -> None:
-    """The order is the parent's youngest child."""
-    links = state.links
-    if not is_grouped(state, cell):
-        state.clock[LINKED] += 1
-        state.clock[UNCHECKED] = 1
-    state.terms.parent[cell] = state.orders.id[parent]
-    links.parent[cell] = parent
-    if links.child[parent] == NONE:
-        links.child[parent] = cell
-        return
-    last = links.child[parent]
-    while links.sibling[last] != NONE:
-        last = links.sibling[last]
-    links.sibling[last] = cell
-
-
-@inline
-def detach(state: State, cell: int) -> None:
-    """The order has no parent any more."""
-    links, parent = state.links, state.links.parent[cell]
-    if links.child[parent] == cell:
-        links.child[parent] = links.sibling[cell]
-    else:
-        before = links.child[parent]
-        while links.sibling[before] != cell:
-            before = links.sibling[before]
-        links.sibling[before] = links.sibling[cell]
-    links.parent[cell] = NONE
-    links.sibling[cell] = NONE
-
-
 @inline
 def join_rings(state: State, a: int, b: int) -> None:
     """The oco groups of two orders are one."""
@@ -80,6 +48,41 @@ def join_rings(state: State, a: int, b: int) -> None:
 
 
 @inline
+def attach(state: State, cell: int, parent: int) -> None:
+    """The order is the parent's youngest child."""
+    links = state.links
+    if not is_grouped(state, cell):
+        state.clock[LINKED] += 1
+        state.clock[UNCHECKED] = 1
+    state.terms.parent[cell] = state.orders.id[parent]
+    links.parent[cell] = parent
+    if links.child[parent] == NONE:
+        links.child[parent] = cell
+        return
+    last = links.child[parent]
+    while links.sibling[last] != NONE:
+        last = links.sibling[last]
+    links.sibling[last] = cell
+    if state.rules[LINKS] == LinkRule.TOGETHER:
+        join_rings(state, last, cell)
+
+
+@inline
+def detach(state: State, cell: int) -> None:
+    """The order has no parent any more."""
+    links, parent = state.links, state.links.parent[cell]
+    if links.child[parent] == cell:
+        links.child[parent] = links.sibling[cell]
+    else:
+        before = links.child[parent]
+        while links.sibling[before] != cell:
+            before = links.sibling[before]
+        links.sibling[before] = links.sibling[cell]
+    links.parent[cell] = NONE
+    links.sibling[cell] = NONE
+
+
+@inline
 def leave_ring(state: State, cell: int) -> None:
     """The order is in no oco group any more."""
     ring, before = state.links.ring, cell
@@ -87,6 +90,14 @@ def leave_ring(state: State, cell: int) -> None:
         before = ring[before]
     ring[before] = ring[cell]
     ring[cell] = cell
+
+
+@inline
+def dissolve_ring(state: State, cell: int) -> None:
+    """None of the order's oco group is in it any more."""
+    ring = state.links.ring
+    while ring[cell] != cell:
+        leave_ring(state, ring[cell])
 
 
 # ---------------------------------------------------------------------------------------------------- what follows
@@ -200,6 +211,8 @@ def reduce_others(state: State, filled: int, kept: float) -> None:
                 change_quantity(state, cell, progress.filled[cell] + rest)
                 note(state, cell, time, Reason.LINKED_ORDER_FILLED)
         cell = next_member(state, filled, number)
+    if state.rules[LINKS] == LinkRule.TOGETHER:
+        dissolve_ring(state, filled)
 
 
 @inline
@@ -246,12 +259,33 @@ def end_child(state: State, cell: int, time: int) -> None:
             transition(state, cell, time, OrderState.CANCELLED, Reason.LINKED_ORDER_FILLED, NONE)
 
 
+@function(VOID, INT)
+def end_with_it(state: State, cell: int) -> None:
+    """What lives together with an order that has ended has ended, too: its group, which is no more, and an unfilled parent."""
+    time = state.clock[NOW]
+    state.clock[SPILLED] = 1  # they may be of other symbols
+    if state.orders.state[cell] != OrderState.FILLED:
+        parent = state.links.parent[cell]
+        if parent != NONE and is_live(state.orders.state[parent]):
+            transition(state, parent, time, OrderState.CANCELLED, Reason.LINKED_ORDER_ENDED, NONE)
+        member = next_member(state, cell, 0)
+        while member != NONE:
+            number, standing = state.orders.id[member], state.orders.state[member]
+            is_checked_yet = standing != OrderState.CREATED or state.rules[ADMISSION] == Admission.NONE
+            if is_checked_yet and is_live(standing):
+                transition(state, member, time, OrderState.CANCELLED, Reason.LINKED_ORDER_ENDED, NONE)
+            member = next_member(state, cell, number)
+    dissolve_ring(state, cell)
+
+
 @function(VOID)
 def follow(state: State) -> None:
     """Every linked order that has ended has left the book, and its children and groups know."""
     i = 0
     while i < state.clock[FOLLOWING]:
         cell = state.following[i]
+        if state.rules[LINKS] == LinkRule.TOGETHER:
+            end_with_it(state, cell)
         while state.links.child[cell] != NONE:
             end_child(state, state.links.child[cell], state.clock[NOW])
         if state.links.parent[cell] != NONE:

@@ -22,6 +22,7 @@ from ml4t.backtest.kernel.trigger import (
     is_eligible,
     is_first_meeting,
     is_halted,
+    is_overdue,
     is_reached,
     is_trailing,
     is_used_up,
@@ -176,6 +177,8 @@ def choose(state: State, symbol: int, row: int, part: int) -> None:
     cell = state.market.oldest[symbol]
     while cell != NONE:
         leg, progress, price, x = moment(state, cell, row, part)
+        if part == IN_BAR and is_overdue(state, cell, row):
+            leg, progress, price, x = OPEN_LEG, 0.0, state.bars.open[row], state.bars.open[row]
         if leg >= 0 and has_turn(state, cell):
             opens = is_opening(state, cell, price)
             if is_better(state, symbol, cell, leg, progress, opens):

@@ -11,12 +11,15 @@ from ml4t.backtest.kernel.trigger import (
     is_trailing,
     is_working,
     level,
+    may_expire_in_turn,
     stage,
 )
+from ml4t.backtest.queue_rule import ExpiryRule
 from ml4t.backtest.tables import (
     CLOSED,
     COUNTED,
     EVENTS,
+    EXPIRY,
     FIRST_RANK,
     FOLLOWING,
     FREE_CELL,
@@ -46,7 +49,7 @@ FILLED, CANCELLED, EXPIRED, REJECTED = OrderState.FILLED, OrderState.CANCELLED, 
 
 LEGAL_EDGES = {
     CREATED: (PENDING, ACCEPTED, REJECTED, CANCELLED),
-    PENDING: (ACCEPTED, CANCELLED),
+    PENDING: (ACCEPTED, CANCELLED, EXPIRED),
     ACCEPTED: (TRIGGERED, PARTIALLY_FILLED, FILLED, CANCELLED, EXPIRED, REJECTED),
     TRIGGERED: (PARTIALLY_FILLED, FILLED, CANCELLED, EXPIRED, REJECTED),
     PARTIALLY_FILLED: (PARTIALLY_FILLED, FILLED, CANCELLED, EXPIRED),
@@ -82,6 +85,9 @@ def meets_every_bar(state: State, cell: int) -> bool:
 def widen_band(state: State, cell: int) -> None:
     """The symbol's band lets this order through."""
     market, symbol = state.market, state.orders.symbol[cell]
+    if may_expire_in_turn(state, cell):
+        market.below[symbol] = math.inf
+        return
     if not is_working(state, cell):
         return
     if meets_every_bar(state, cell):
@@ -110,7 +116,7 @@ def leave_band(state: State, cell: int) -> None:
     """The band no longer waits for this order, which is not in the list any more."""
     market, symbol = state.market, state.orders.symbol[cell]
     bounds = True
-    if not meets_every_bar(state, cell):
+    if not meets_every_bar(state, cell) and state.rules[EXPIRY] == ExpiryRule.TIME:
         x, direction = level(state, cell, stage(state, cell))
         bounds = x >= market.below[symbol] if direction < 0 else x <= market.above[symbol]
     if bounds:
@@ -266,7 +272,7 @@ def transition(state: State, cell: int, time: int, target: int, reason: int, fil
     orders.state[cell] = target
     orders.reason[cell] = reason
     if is_live(target):
-        if target == ACCEPTED:
+        if target == ACCEPTED or target == PENDING:
             widen_band(state, cell)
         return
     state.progress.closed[cell] = time
@@ -352,6 +358,7 @@ def create(
     progress.is_active[cell] = 1
     progress.watermark[cell] = math.nan
     progress.since_row[cell] = NONE
+    progress.since_price[cell] = state.market.mark[symbol]
     progress.first_bar[cell] = 0
     progress.last_bar[cell] = NEVER
     progress.ahead[cell] = state.share[TOUCH_AHEAD]

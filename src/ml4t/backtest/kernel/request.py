@@ -1,7 +1,7 @@
 """What a strategy may ask for in a decision: submit, cancel, replace."""
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
-from ml4t.backtest.enums import Basis, OrderState, OrderType, Origin, Reason, Sizing
+from ml4t.backtest.enums import Basis, MarketFill, OrderState, OrderType, Origin, Reason, Sizing
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.group import adopt, end_order, join_rings
 from ml4t.backtest.kernel.orders import create
@@ -27,6 +27,7 @@ from ml4t.backtest.tables import (
     KIND,
     LIMIT_BASIS,
     LOT,
+    MARKET_FILL,
     NONE,
     NOW,
     OCO,
@@ -201,6 +202,9 @@ def place(
         limit = on_tick(limit, tick, -side)
     if extended == 0 or int(state.ticket[STOP_BASIS]) == Basis.PRICE:
         stop = on_tick(stop, tick, -side if is_touch(kind) else side)
+    if state.rules[MARKET_FILL] == MarketFill.DECISION_CLOSE and kind == OrderType.MARKET:
+        if not state.market.mark[symbol] == state.market.mark[symbol]:
+            return NO_PRICE
     cell = create(
         state,
         symbol,

@@ -2,6 +2,7 @@
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
 from ml4t.backtest.enums import (
+    Admission,
     EndRule,
     MarketFill,
     OrderState,
@@ -34,6 +35,7 @@ from ml4t.backtest.kernel.terms import assign_session, meet_from, name_lot
 from ml4t.backtest.kernel.trigger import is_working, named
 from ml4t.backtest.queue_rule import RuinRule
 from ml4t.backtest.tables import (
+    ADMISSION,
     ASK,
     BAR_ENDED,
     BATCH,
@@ -329,6 +331,8 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
         clock[NEXT] = k + 1
         first, last = timeline.end_first[k], timeline.end_first[k + 1]
         if last > first:
+            if clock[BATCH] > 0:
+                admit_batch(state, first, last)
             if clock[LIVE] > 0:
                 match_bars(state, first, last)
             for row in range(first, last):
@@ -354,8 +358,8 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
 def finish_instant(state: State) -> None:
     """The second half of step 5, and steps 6 to 8."""
     clock, timeline, k = state.clock, state.timeline, state.clock[CURRENT]
-    if clock[BATCH] > 0:
-        admit_batch(state)
+    if clock[BATCH] > 0 and state.rules[ADMISSION] != Admission.PSEUDO_EXECUTE_AT_OPEN:
+        admit_batch(state, 0, 0)
     if clock[BAR_ENDED] != 0:
         first, last = timeline.end_first[k], timeline.end_first[k + 1]
         if state.rules[MARKET_FILL] == MarketFill.SAME_CLOSE and clock[LIVE] > 0:

@@ -11,6 +11,7 @@ from ml4t.backtest.kernel.trigger import (
     is_touch,
     trailing_level,
 )
+from ml4t.backtest.queue_rule import ExpiryRule, LinkRule
 from ml4t.backtest.tables import (
     ACTIVATION,
     ACTIVATION_BASIS,
@@ -18,8 +19,10 @@ from ml4t.backtest.tables import (
     BEFORE,
     COUNTED,
     DELAY,
+    EXPIRY,
     FILL_BASIS,
     LIMIT_BASIS,
+    LINKS,
     LOT,
     NEVER,
     NONE,
@@ -165,22 +168,24 @@ def accept_child(
     fill = reference if state.rules[FILL_BASIS] != 0 else price
     resolve_prices(state, cell, fill, state.positions.average_price[state.orders.slot[cell]])
     first, start = bars_known(state, symbol), state.market.mark[symbol]
+    is_later = state.rules[LINKS] == LinkRule.TOGETHER  # on the next bar only, and a trail has its watermark already
     if row != NONE:
         first, start = state.bars.ordinal[row], reference
-        if (
+        if not is_later and (
             leg >= CLOSE_LEG or terms.eligible_from[cell] <= state.bars.start[row]
         ):  # else it came in the middle of the bar
             begin_at(state, cell, row, leg, progress, reference)
     terms.eligible_from[cell] = time
     if row == NONE and leg == OPEN_LEG and state.rules[SCHEDULE] == Schedule.PHASED:
         terms.eligible_from[cell] = time + 1  # the opens of this instant are being matched already
-    if state.orders.type[cell] >= OrderType.TRAILING_STOP:
+    if state.orders.type[cell] >= OrderType.TRAILING_STOP and not is_later:
         start_trail(state, cell, start)
     record.first_bar[cell] = first + terms.delay[cell] if terms.delay[cell] > 0 else 0
     if terms.bars[cell] > 0:
         record.last_bar[cell] = first + terms.delay[cell] + terms.bars[cell] - 1
     transition(state, cell, time, OrderState.ACCEPTED, Reason.PARENT_FILLED, NONE)
-    if state.orders.tif[cell] == TimeInForce.GTD and terms.until[cell] <= time:
+    is_timed = state.orders.tif[cell] == TimeInForce.GTD and state.rules[EXPIRY] == ExpiryRule.TIME
+    if is_timed and terms.until[cell] <= time:
         transition(state, cell, time, OrderState.EXPIRED, Reason.GOOD_TILL_DATE_REACHED, NONE)
 
 
@@ -272,6 +277,16 @@ def release(state: State, cell: int) -> None:
     """The order's limit was reached: it waits for nothing any more."""
     state.progress.is_released[cell] = 1
     renew_band(state, state.orders.symbol[cell])
+
+
+@inline
+def trail_limit(state: State, cell: int, price: float) -> None:
+    """The limit of a trailing stop-limit order that was just triggered has followed the market to this price with its stop."""
+    terms, watermark = state.terms, state.progress.watermark[cell]
+    if state.orders.side[cell] * (watermark - price) > 0.0:
+        stop = trailing_level(state, cell, price)
+        terms.limit[cell] += stop - terms.stop[cell]
+        renew_band(state, state.orders.symbol[cell])
 
 
 @inline

@@ -9,14 +9,16 @@ from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import MarketFill, OrderState, OrderType, Ratchet, Schedule, Sizing, TimeInForce
 from ml4t.backtest.kernel.path import AFTER_LEG, CLOSE_LEG, OPEN_LEG, corner, first_leg, is_jump, last_leg
 from ml4t.backtest.kernel.volume import fills_at_touch
-from ml4t.backtest.queue_rule import Exhaustion
+from ml4t.backtest.queue_rule import Exhaustion, ExpiryRule
 from ml4t.backtest.tables import (
     EXHAUSTION,
+    EXPIRY,
     HALT_WITHOUT_VOLUME,
     HALTED,
     MARKET_FILL,
     NONE,
     SCHEDULE,
+    SLIPPAGE_RANGE,
     VWAP,
     State,
 )
@@ -123,6 +125,20 @@ def is_eligible(state: State, cell: int, row: int) -> bool:
     """Whether the order may meet the whole of this bar, from its open on."""
     is_counted = state.bars.ordinal[row] >= state.progress.first_bar[cell]
     return is_counted and state.terms.eligible_from[cell] <= state.bars.start[row]
+
+
+@inline
+def may_expire_in_turn(state: State, cell: int) -> bool:
+    """Whether a bar that comes late enough ends the order, in or out of the market, where it has its turn."""
+    is_in_book = state.orders.state[cell] >= OrderState.PENDING and is_live(state.orders.state[cell])
+    is_dated = state.orders.tif[cell] == TimeInForce.GTD and state.orders.type[cell] != OrderType.MARKET
+    return state.rules[EXPIRY] == ExpiryRule.TURN and is_in_book and is_dated
+
+
+@inline
+def is_overdue(state: State, cell: int, row: int) -> bool:
+    """Whether the order ends where this bar meets it."""
+    return may_expire_in_turn(state, cell) and state.terms.until[cell] <= state.bars.start[row]
 
 
 @inline
@@ -273,6 +289,9 @@ def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
     if rule == MarketFill.PREVIOUS_CLOSE:
         price = bars.close[row_before(state, cell, row)]
         return (OPEN_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
+    if rule == MarketFill.DECISION_CLOSE:
+        price = record.since_price[cell]
+        return (OPEN_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
     if rule == MarketFill.NEXT_OPEN:
         if part == IN_BAR and is_after_open(state, cell, row):
             return NO_MOMENT
@@ -315,7 +334,8 @@ def moment(state: State, cell: int, row: int, part: int) -> Moment:
     is_bound = is_bound_to_moment(tif)
     if is_halted(state, row) and not is_bound:
         return NO_MOMENT
-    if state.progress.idle_row[cell] == row and (now >= RESTING or state.rules[EXHAUSTION] == Exhaustion.SYMBOL):
+    may_be_idle = state.rules[EXHAUSTION] == Exhaustion.SYMBOL or state.rules[SLIPPAGE_RANGE] != 0
+    if state.progress.idle_row[cell] == row and (now >= RESTING or may_be_idle):
         return NO_MOMENT
     if tif == TimeInForce.OPG or tif == TimeInForce.CLS:
         return moment_at_auction(state, cell, row, part) if part != AFTER_CLOSE else NO_MOMENT

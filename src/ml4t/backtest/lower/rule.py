@@ -15,10 +15,12 @@ from ml4t.backtest.tables import (
     END_OF_RUN,
     EXECUTIONS,
     EXHAUSTION,
+    EXPIRY,
     FILL_BASIS,
     HALT_WITHOUT_VOLUME,
     INITIAL_CASH,
     LIMIT_RULE,
+    LINKS,
     LOT_RULE,
     MARGIN_RATE,
     MARK_SOURCE,
@@ -36,6 +38,7 @@ from ml4t.backtest.tables import (
     SEED,
     SHARES_SIZE,
     SHORTFALL,
+    SLIPPAGE_RANGE,
     STOP_LIMIT_RULE,
     SUBMIT_DELAY,
     SUBMIT_DELAY_BARS,
@@ -55,6 +58,9 @@ def rules_of(config: BacktestConfig) -> NDArray[np.int64]:
     rules[SCHEDULE] = config.fills.schedule
     rules[RESCAN] = config.fills.rescan
     rules[STOP_LIMIT_RULE] = config.fills.stop_limit
+    rules[LINKS] = config.orders.links
+    rules[EXPIRY] = config.orders.expiry
+    rules[SLIPPAGE_RANGE] = config.costs.slippage_range.rule
     rules[EXECUTIONS] = config.fills.executions
     rules[LIMIT_RULE] = config.fills.limit
     rules[EXHAUSTION] = config.fills.exhausted

@@ -73,5 +73,16 @@ class UncheckedAccount(_Opened):
     kind: Literal["unchecked"] = "unchecked"
 
 
-Account = CashAccount | MarginAccount | ProceedsAccount | UncheckedAccount
+@dataclass(frozen=True)
+class BalanceAccount(_Funded):
+    """What shorts bring is cash. What closes always passes; what a fill opens must leave cash of 0 or more."""
+
+    rule: ClassVar[AccountKind] = AccountKind.BALANCE
+    initial_margin_rate: ClassVar[float] = 1.0
+    """Everything is paid in full (docs/semantics/account.md)."""
+
+    kind: Literal["balance"] = "balance"
+
+
+Account = CashAccount | MarginAccount | ProceedsAccount | UncheckedAccount | BalanceAccount
 """Every kind of account; `kind` tells them apart."""

@@ -1,11 +1,13 @@
 """How much worse than the reference price a fill is: descriptions by kind, and the one formula's terms."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Le
 
+from ml4t.backtest.choice import ByName
 from ml4t.backtest.models.description import Amount, Description, Rate
+from ml4t.backtest.queue_rule import Beyond
 
 Days = Annotated[int, Ge(2), Le(10_000)]
 
@@ -169,3 +171,37 @@ HalfSpread = NoSlippage | RateSlippage | FixedSlippage | TickSlippage
 
 StopSlippage = NoSlippage | RateSlippage | TickSlippage | ExemptSlippage
 """Every kind of slippage that only triggered orders pay, on top, or that spares them any."""
+
+
+@dataclass(frozen=True)
+class AnyRange(Description):
+    """Slippage goes as far as it goes, and orders that fill at their limit pay none."""
+
+    rule: ClassVar[int] = 0
+
+    kind: Literal["any"] = "any"
+
+
+@dataclass(frozen=True)
+class BarRange(Description):
+    """Slippage ends at the bar's high or low: `beyond` says what happens there, `beyond_limit` where the order has a limit.
+
+    `opens`: whether fills at the open pay any. Where they do, so does a limit order that the open is better than, up to its limit.
+
+    >>> BarRange(opens=False, beyond=Beyond.WAIT).rule
+    5
+    """
+
+    opens: bool = True
+    beyond: Annotated[Beyond, ByName] = Beyond.CAP
+    beyond_limit: Annotated[Beyond, ByName] = Beyond.CAP
+    kind: Literal["bar"] = "bar"
+
+    @property
+    def rule(self) -> int:
+        """The kernel's rule: 1, and the choices as bits."""
+        return 1 + 2 * self.opens + 4 * self.beyond + 16 * self.beyond_limit
+
+
+SlippageRange = AnyRange | BarRange
+"""How far slippage may go."""

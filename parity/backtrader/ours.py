@@ -1,0 +1,200 @@
+"""A case of backtrader through our engine: options become settings, requests become calls of the broker."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from ml4t.backtest import BacktestConfig, Offset, Strategy, Trail, run
+from ml4t.backtest.enums import OrderState, Reason
+from ml4t.backtest.errors import BacktestError
+from ml4t.backtest.order import Order
+from ml4t.backtest.profiles import PROFILES
+from parity.book import Book, Fill, Point
+from parity.case import Case
+
+FIRST_DAY = date.fromordinal(737425)
+SHORT = {Reason.INSUFFICIENT_CASH, Reason.INSUFFICIENT_MARGIN}
+
+
+def settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings that the options come to, over the profile."""
+    match = "keep" if options["slip_out"] else "cap"
+    slippage: dict[str, Any] = {"kind": "none"}
+    if options["slip_perc"]:
+        slippage = {"kind": "rate", "rate": options["slip_perc"]}
+    elif options["slip_fixed"]:
+        slippage = {"kind": "fixed", "amount": options["slip_fixed"]}
+    return {
+        "profile": "backtrader",
+        "account": {"cash": options["cash"]},
+        "costs": {
+            "commission": commission_of(options["commission"]),
+            "slippage": slippage,
+            "slippage_range": {
+                "opens": options["slip_open"],
+                "beyond": match if options["slip_match"] else "wait",
+                "beyond_limit": match if options["slip_match"] or options["slip_limit"] else "wait",
+            },
+        },
+        "fills": {"market": "decision_close" if options["coc"] else "next_open"},
+        "orders": {
+            "admission": "none"
+            if not options["checksubmit"]
+            else "pseudo_execute_at_open"
+            if options["coo"]
+            else "pseudo_execute"
+        },
+        "run": {"acknowledge_leaky": True},
+    }
+
+
+def commission_of(given: dict[str, Any]) -> dict[str, Any]:
+    """The commission scheme."""
+    if given["kind"] == "percent":
+        return {"kind": "rate", "rate": given["rate"]}
+    return {"kind": "per_share", "per_share": given["amount"]} if given["kind"] == "per_unit" else {"kind": "none"}
+
+
+def rules_of(case: Case) -> dict[str, str]:
+    """Every setting that is not our default, by key."""
+    plain = BacktestConfig().flatten()
+    config = BacktestConfig.load(settings(case.options))
+    sources = {one.key: f" [{one.source}]" for one in PROFILES["backtrader"].differences}
+    return {key: f"{value}{sources.get(key, '')}" for key, value in config.flatten().items() if plain.get(key) != value}
+
+
+class Scripted(Strategy):
+    """Carries out the requests of a case."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.bar = -1
+        self.named: dict[str, Order] = {}
+        self.leaders: dict[str, str] = {}
+        self.groups: dict[str, list[str]] = {}
+        self.by_bar: dict[int, list[dict[str, Any]]] = {}
+        for request in case.script:
+            self.by_bar.setdefault(request["bar"], []).append(request)
+
+    def on_bar(self) -> None:
+        self.bar += 1
+        if self.bar == self.case.length - 1:  # no bar is left that could meet an order
+            return
+        for request in self.by_bar.get(self.bar, ()):
+            getattr(self, f"do_{request['do']}")(request, request.get("symbol", "A"))
+
+    def until(self, days: int) -> dict[str, Any]:
+        """Valid for the bars of so many days from this one: the order ends where it meets the first bar after them."""
+        day = FIRST_DAY + timedelta(days=self.bar + self.case.options["coo"] + days + 1)
+        return {"tif": "GTD", "until": datetime(day.year, day.month, day.day, tzinfo=UTC)}
+
+    def terms(self, request: dict[str, Any]) -> dict[str, Any]:
+        kind, terms = request["type"], dict[str, Any]()
+        if kind == "limit":
+            terms["limit"] = request["price"]
+        elif kind in ("stop", "stop_limit"):
+            terms["stop"] = request["price"]
+            if kind == "stop_limit":
+                terms["limit"] = request["second"]
+        elif kind in ("trail", "trail_limit"):
+            terms["stop"] = Trail(amount=request.get("amount"), rate=request.get("percent"), ratchet="close")
+            if kind == "trail_limit":
+                terms["limit"] = Offset(amount=request["second"] - request["price"])
+        elif kind == "close":
+            terms["tif"] = "CLS"
+        if "valid" in request and kind not in ("market", "close"):
+            terms.update(self.until(request["valid"]))
+        return terms
+
+    def is_in_book(self, name: str) -> bool:
+        """Whether the order is live."""
+        return name in self.named and self.named[name].is_live
+
+    def do_order(self, request: dict[str, Any], symbol: str) -> None:
+        send = self.broker.buy if request["side"] > 0 else self.broker.sell
+        order = self.named[request["id"]] = send(symbol, request["size"], **self.terms(request))
+        name, other = request["id"], request.get("oco")
+        if other not in self.named:
+            self.leaders[name] = name
+            return
+        leader = self.leaders[name] = self.leaders[
+            other
+        ]  # a group has the name of its first order, also after that has ended
+        members = self.groups.setdefault(leader, [leader])
+        if not all(self.is_in_book(member) for member in members):
+            members.clear()  # the first of a group that ends ends the group
+        if members:
+            self.broker.oco(self.named[members[0]], order)
+        members.append(name)
+
+    def do_bracket(self, request: dict[str, Any], symbol: str) -> None:
+        send, back = (self.broker.buy, self.broker.sell) if request["side"] > 0 else (self.broker.sell, self.broker.buy)
+        name, size = request["id"], request["size"]
+        entry = send(symbol, size, **self.terms(request))
+        stop = {"type": request["stop_type"], "price": request["guard"], **request.get("stop_trail", {})}
+        ends = {".sl": (stop, "stop_valid"), ".tp": ({"type": "limit", "price": request["take"]}, "limit_valid")}
+        self.named[name] = entry
+        for suffix, (terms, valid) in ends.items():
+            if valid in request:
+                terms["valid"] = request[valid]
+            self.named[name + suffix] = back(symbol, size, parent=entry, **self.terms(terms))
+
+    def do_close(self, request: dict[str, Any], symbol: str) -> None:
+        held = self.portfolio.position(symbol).quantity
+        if held:
+            send = self.broker.sell if held > 0 else self.broker.buy
+            self.named[request["id"]] = send(symbol, abs(held))
+
+    def do_cancel(self, request: dict[str, Any], symbol: str) -> None:  # noqa: ARG002
+        """Cancelling what was submitted on the same bar does nothing in backtrader, unless it checks no submissions."""
+        name = request["order"]
+        if not self.is_in_book(name):
+            return
+        is_late = self.case.options["checksubmit"] and self.named[name].state == OrderState.CREATED
+        if not is_late:
+            self.broker.cancel(self.named[name])
+
+
+def outcome(order: Order) -> str:
+    """What became of the order, in the words of both engines."""
+    if order.is_live:
+        return "live"
+    if order.state == OrderState.FILLED:
+        return "filled"
+    if order.state == OrderState.EXPIRED:
+        return "expired"
+    return "margin" if order.reason in SHORT else "cancelled"
+
+
+def frame_of(case: Case) -> pl.DataFrame:
+    """The bars of the case, a day each."""
+    rows = [
+        (FIRST_DAY + timedelta(days=day), symbol, *row)
+        for day in range(case.length)
+        for symbol, bars in case.bars.items()
+        if day < len(bars) and (row := bars[day]) is not None
+    ]
+    columns = ["timestamp", "symbol", "open", "high", "low", "close", "volume"]
+    return pl.DataFrame(rows, columns, orient="row")
+
+
+def run_case(case: Case) -> Book:
+    """The book of the case."""
+    strategy = Scripted(case)
+    try:
+        result = run(strategy, frame_of(case), settings(case.options))
+    except BacktestError as error:
+        return Book(error=f"{type(error).__name__}: {error}")
+    names = {order.id: name for name, order in strategy.named.items()}
+    days = {FIRST_DAY + timedelta(days=day): day for day in range(case.length)}
+    columns = ("order_id", "symbol", "timestamp", "side", "quantity", "price", "commission")
+    fills = [
+        Fill(days[time.date()], symbol, names[order], price, quantity if side == "buy" else -quantity, fee)
+        for order, symbol, time, side, quantity, price, fee in result.fills.select(columns).iter_rows()
+    ]
+    points = [
+        Point(bar, cash, equity)
+        for bar, (cash, equity) in enumerate(result.equity.select("cash", "equity").iter_rows())
+    ]
+    return Book(fills, points, {name: outcome(order) for name, order in strategy.named.items()})

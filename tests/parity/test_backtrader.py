@@ -1,0 +1,156 @@
+"""Our engine against the installed backtrader: a seeded sample of random cases, its defect, and examples on real bars.
+
+Every expected number comes from backtrader, in the same run.
+"""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ml4t.backtest.datasets import us_indices
+from parity.backtrader import EXCEPTIONS, run
+from parity.backtrader.cases import DEFAULTS
+from parity.book import difference
+from parity.case import Case
+from parity.environment import python_of
+from parity.laboratory import Defect, coverage, drawn, examined
+from parity.process import Peer
+
+COSTS = {"commission": {"kind": "percent", "rate": 0.001}}
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    with Peer("backtrader") as process:
+        yield process
+
+
+def test_a_seeded_sample_is_equal() -> None:
+    verdict = examined("backtrader", drawn("backtrader", 2026, 100))
+    assert verdict.mismatches == []
+    assert verdict.is_equal
+    assert verdict.fills > 600
+
+
+@pytest.mark.parametrize("defect", EXCEPTIONS, ids=lambda defect: defect.name)
+def test_the_defect_is_one(defect: Defect, peer: Peer) -> None:
+    assert defect.applies(defect.example)
+    assert difference(run(defect.example), peer.run(defect.example)) is not None
+
+
+@pytest.mark.slow
+def test_every_option_is_covered() -> None:
+    counts = coverage("backtrader", drawn("backtrader", 3, 4000))
+    assert min(counts.values()) >= 50, counts
+
+
+# --------------------------------------------------------------------------------------- documented examples, real bars
+def index(symbol: str) -> list[list[float]]:
+    """The bars of a bundled index."""
+    bars = us_indices().filter(pl.col("symbol") == symbol)
+    return [list(row) for row in bars.select("open", "high", "low", "close", "volume").iter_rows()]
+
+
+def bundled(name: str) -> list[list[float]]:
+    """GOOG or EURUSD, as another peer's package brings them along."""
+    code = f"import json; from backtesting.test import {name} as d; print(json.dumps(d.iloc[:, :5].values.tolist()))"
+    python = str(python_of("backtesting_py"))
+    done = subprocess.run([python, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    rows: list[list[float]] = json.loads(done.stdout)
+    return rows
+
+
+SOURCES = {"SPX": index, "NASDAQ": index, "GOOG": bundled, "EURUSD": bundled}
+
+
+def averages(close: list[float], alpha: float) -> list[float]:
+    """The exponential averages."""
+    found = close[:1]
+    for price in close[1:]:
+        found.append(found[-1] + alpha * (price - found[-1]))
+    return found
+
+
+def crossings(fast: list[float], slow: list[float], first: int) -> list[tuple[int, int]]:
+    """The bars at which `fast` crosses `slow`, with +1 upwards and -1 downwards."""
+    signs = [1 if a > b else -1 for a, b in zip(fast, slow, strict=True)]
+    return [(bar, signs[bar]) for bar in range(first, len(signs)) if signs[bar] != signs[bar - 1]]
+
+
+def simple(close: list[float], count: int) -> list[float]:
+    """The simple averages; of the first bars, of as many as there are."""
+    return [sum(close[max(0, t - count + 1) : t + 1]) / min(count, t + 1) for t in range(len(close))]
+
+
+def swing(close: list[float]) -> float:
+    """How far the close moves from bar to bar, as a fraction, on average."""
+    return sum(abs(b / a - 1.0) for a, b in pairwise(close)) / (len(close) - 1)
+
+
+def sma_cross(close: list[float], size: float) -> list[dict[str, Any]]:
+    """Long while the average of 10 is above that of 30 (the quickstart's SmaCross)."""
+    script: list[dict[str, Any]] = []
+    for bar, side in crossings(simple(close, 10), simple(close, 30), 30):
+        if side > 0:
+            script.append({"bar": bar, "do": "order", "id": f"o{bar}", "side": 1, "size": size, "type": "market"})
+        else:
+            script.append({"bar": bar, "do": "close", "id": f"c{bar}"})
+    return script
+
+
+def stop_trailing(close: list[float], size: float) -> list[dict[str, Any]]:
+    """Entries at crossings of 5 and 20, out with a trailing stop or a target (the StopTrail sample)."""
+    far = swing(close)
+    script: list[dict[str, Any]] = []
+    for bar, side in crossings(simple(close, 5), simple(close, 20), 20):
+        terms = {"type": "market", "stop_type": "trail", "stop_trail": {"percent": 3.0 * far}}
+        take = close[bar] * (1.0 + 6.0 * far * side)
+        script.append(
+            {
+                "bar": bar,
+                "do": "bracket",
+                "id": f"b{bar}",
+                "side": side,
+                "size": size,
+                "guard": 0.0,
+                "take": take,
+                **terms,
+            }
+        )
+    return script
+
+
+def macd(close: list[float], size: float) -> list[dict[str, Any]]:
+    """Brackets where MACD crosses its signal, a limit off the close for three days (the MACD and bracket samples)."""
+    far = swing(close)
+    fast, slow = averages(close, 2 / 13), averages(close, 2 / 27)
+    line = [a - b for a, b in zip(fast, slow, strict=True)]
+    script: list[dict[str, Any]] = []
+    for bar, side in crossings(line, averages(line, 2 / 10), 35):
+        price = close[bar] * (1.0 - 0.5 * far * side)
+        ends = {
+            "guard": price * (1.0 - 3.0 * far * side),
+            "take": price * (1.0 + 3.0 * far * side),
+            "stop_type": "stop",
+        }
+        terms = {"type": "limit", "price": price, "valid": 3, **ends}
+        script.append({"bar": bar, "do": "bracket", "id": f"b{bar}", "side": side, "size": size, **terms})
+    return script
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("strategy", [sma_cross, stop_trailing, macd], ids=lambda strategy: strategy.__name__)
+def test_the_peers_examples_on_real_bars_are_equal(name: str, strategy: Any, peer: Peer) -> None:
+    rows = SOURCES[name](name)
+    close = [row[3] for row in rows]
+    options = {**DEFAULTS, **COSTS, "cash": 100_000.0, "slip_perc": 0.0005, "slip_open": True}
+    case = Case("backtrader", {"A": rows}, options, strategy(close, 10_000.0 // close[0] or 1.0), f"{name}")
+    theirs = peer.run(case)
+    assert theirs.error is None
+    assert difference(run(case), theirs) is None
+    assert len(theirs.fills) > 40
