@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from ml4t.backtest import Result
+from ml4t.backtest import run as engine
 from ml4t.backtest.datasets import us_indices
 from parity.backtrader import EXCEPTIONS, run
 from parity.backtrader.cases import DEFAULTS
@@ -19,6 +21,7 @@ from parity.book import difference
 from parity.case import Case
 from parity.environment import python_of
 from parity.laboratory import Defect, coverage, drawn, examined
+from parity.limit_orders import FOUR, FOURTEEN, Limits, Rules, minutes
 from parity.process import Peer
 
 COSTS = {"commission": {"kind": "percent", "rate": 0.001}}
@@ -154,3 +157,50 @@ def test_the_peers_examples_on_real_bars_are_equal(name: str, strategy: Any, pee
     assert theirs.error is None
     assert difference(run(case), theirs) is None
     assert len(theirs.fills) > 40
+
+
+# ------------------------------------------------------------------- the validation roadmap where vectorbt has no answer
+def asked(rules: Rules) -> tuple[Case, Result]:
+    """Twenty limit entries and exits 0.3 % away on minute bars, as requests; and our run that made them."""
+    bars = minutes()
+    result = engine(Limits(rules), bars, {"profile": "backtrader"})
+    number = {time: bar for bar, time in enumerate(bars["timestamp"])}
+    script: list[dict[str, Any]] = []
+    for order in result.orders.iter_rows(named=True):
+        bar, name = number[order["submitted_at"]] - 1, f"o{order['order_id']}"
+        terms = {"side": 1 if order["side"] == "buy" else -1, "size": 10.0, "type": "limit", "price": order["limit"]}
+        life = {"valid": 1} if order["time_in_force"].lower() == "bars" else {}
+        script.append({"bar": bar, "do": "order", "id": name, **terms, **life})
+        if order["reason"] == "cancel_requested":
+            script.append({"bar": number[order["closed_at"]] - 1, "do": "cancel", "order": name})
+    script.sort(key=lambda request: (request["bar"], request["do"]))
+    rows = [list(row) for row in bars.select("open", "high", "low", "close", "volume").iter_rows()]
+    return Case("backtrader", {"A": rows}, DEFAULTS, script, "roadmap 4.1"), result
+
+
+@pytest.mark.parametrize(("rules", "trades"), [(FOURTEEN, 14), (FOUR, 4)], ids=["exits rest", "exits have one bar"])
+def test_4_1_limit_orders_a_third_of_a_percent_away(rules: Rules, trades: int, peer: Peer) -> None:
+    case, result = asked(rules)
+    theirs = peer.run(case)
+    assert len(theirs.fills) // 2 == trades
+    assert difference(run(case), theirs) is None
+    assert [(fill.price, abs(fill.quantity)) for fill in theirs.fills] == list(
+        result.fills.select("price", "quantity").iter_rows()
+    )
+
+
+def test_4_3_stop_limit_orders(peer: Peer) -> None:
+    """20 entries 0.2 % above the close, 20 exits 0.2 % below, each with a limit 0.1 % further on; the other side is cancelled."""
+    rows = [list(row) for row in minutes().select("open", "high", "low", "close", "volume").iter_rows()]
+    script: list[dict[str, Any]] = []
+    for k in range(40):
+        bar, side = 15 * k, 1 - 2 * (k % 2)
+        stop = rows[bar][3] * (1.0 + 0.002 * side)
+        terms = {"type": "stop_limit", "price": stop, "second": stop * (1.0 + 0.001 * side)}
+        script.append({"bar": bar, "do": "cancel", "order": f"o{k - 1}"})
+        script.append({"bar": bar, "do": "order", "id": f"o{k}", "side": side, "size": 10.0, **terms})
+    for slip in (0.0, 0.0005):
+        case = Case("backtrader", {"A": rows}, {**DEFAULTS, **COSTS, "slip_perc": slip}, script, "roadmap 4.3")
+        theirs = peer.run(case)
+        assert difference(run(case), theirs) is None
+        assert len(theirs.fills) > 25

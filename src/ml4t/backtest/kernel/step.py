@@ -331,9 +331,9 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
         clock[NEXT] = k + 1
         first, last = timeline.end_first[k], timeline.end_first[k + 1]
         if last > first:
-            if clock[BATCH] > 0:
-                admit_batch(state, first, last)
             if clock[LIVE] > 0:
+                if clock[BATCH] > 0:
+                    admit_batch(state, first, last)
                 match_bars(state, first, last)
             for row in range(first, last):
                 mark_close(state, row)
