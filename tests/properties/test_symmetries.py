@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -14,7 +15,7 @@ from polars.testing import assert_frame_equal
 import replay
 from cases import Bar, Case, Protect, Rebalance, Replace, Request, Submit, random_case
 from drawn_cases import EFFORT, cases, seeded_cases
-from ml4t.backtest import BacktestConfig, Engine
+from ml4t.backtest import BacktestConfig, Engine, allocation
 from tight import capacities, shrink
 
 ALL_CASES = st.one_of(cases(), seeded_cases())
@@ -171,16 +172,39 @@ def test_room_for_one_order_is_enough(case: Case) -> None:
 
 
 @settings(EFFORT, max_examples=EFFORT.max_examples // 2)
-@given(case=ALL_CASES)
-def test_every_table_may_start_with_room_for_one(case: Case) -> None:
+@given(case=ALL_CASES, reserved=st.sampled_from((0, allocation.RESERVED)))
+def test_every_table_may_start_with_room_for_one(case: Case, reserved: int) -> None:
+    """And grow little by little, or at once."""
     engine = engine_with(case, reserve=1)
     shrink(engine)
     assert set(capacities(engine).values()) == {1}
-    assert_same(engine.run().frames(), frames_of(case))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(allocation, "RESERVED", reserved)
+        found = engine.run().frames()
+    assert_same(found, frames_of(case))
 
 
-def test_the_tables_do_grow() -> None:
-    """The two tests above would prove nothing if one entry were enough."""
+def test_without_addresses_to_spare_tables_grow_by_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = []
+
+    def zeros(n: int, dtype: object, allocate: Any = allocation.zeros) -> Any:
+        if n >= 1000:
+            refused.append(n)
+            raise OSError(12, "Cannot allocate memory")
+        return allocate(n, dtype)
+
+    engine = engine_with(random_case(3), reserve=1)
+    shrink(engine)
+    monkeypatch.setattr(allocation, "zeros", zeros)
+    found = engine.run().frames()
+    assert refused
+    monkeypatch.undo()
+    assert_same(found, frames_of(random_case(3)))
+
+
+def test_the_tables_do_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above would prove nothing if one entry were enough."""
+    monkeypatch.setattr(allocation, "RESERVED", 0)
     grown = dict.fromkeys(capacities(engine_with(random_case(0))), 1)
     for seed in range(30):
         engine = engine_with(random_case(seed), reserve=1)

@@ -29,6 +29,7 @@ from ml4t.backtest.tables import (
     LOT_ROOM,
     MEMORIES,
     MEMORY_ROOM,
+    TIMER_ROOM,
     History,
     Memories,
     State,
@@ -38,7 +39,13 @@ G = TypeVar("G")
 
 FULL = 0.75  # of a table's room: what is nearly full grows along with what must
 LINKED_ROOMS = (BOOK_ROOM, LOT_ROOM)  # tables whose entries are used in any order, the others are appended to
-HUGE_PAGES = 1 << 22  # bytes of an array from which on it gets pages of its own, large ones where the system has them
+COMPACT_ROOMS = (*LINKED_ROOMS, TIMER_ROOM, MEMORY_ROOM)  # tables that keep what is in use, the others keep everything
+LAZY = 1 << 16  # bytes of an array from which on it has pages of its own
+PRIVATE = (
+    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
+)  # else Windows, private anyway
+RESERVED = 1 << 22 if PRIVATE else 0
+"""Entries for which a table that keeps everything has addresses once it has outgrown its first room, so that it is hardly ever copied."""
 
 
 @cache
@@ -50,17 +57,15 @@ def dtypes(group: Any) -> dict[str, str]:
 def zeros(n: int, dtype: Any) -> np.ndarray[Any, Any]:
     """Zeros [n]. Memory that is never written to is never used: tables have much more room than entries.
 
-    `np.zeros` would reuse freed memory for large arrays, and write the zeros.
+    `np.zeros` would reuse freed memory for large arrays, and write the zeros; and it would ask for large pages, of which tables of many
+    columns fill few.
+
+    Raises:
+        OSError: there are no addresses left.
+
     """
     size = n * np.dtype(dtype).itemsize
-    if size < HUGE_PAGES:
-        return np.zeros(n, dtype)
-    if not hasattr(mmap, "MAP_ANONYMOUS"):  # Windows
-        return np.frombuffer(mmap.mmap(-1, size), dtype)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, dtype)
+    return np.zeros(n, dtype) if size < LAZY else np.frombuffer(mmap.mmap(-1, size, **PRIVATE), dtype)
 
 
 def allocate(group: Callable[..., G], n: int) -> G:
@@ -90,8 +95,12 @@ def enlarged(table: Any, n: int, used: int | None = None) -> Any:
     return type(table)(*(enlarged(column, n, used) for column in table))
 
 
+def _enlarged(tables: dict[str, Any], n: int, used: int | None) -> dict[str, Any]:
+    return {name: enlarged(table, n, used) for name, table in tables.items()}
+
+
 def grow(handle: Handle) -> None:
-    """Every table that is nearly full has four times its room, and what the next phase needs. Between calls of the kernel only."""
+    """Every table that is nearly full has much more room, and what the next phase needs. Between calls of the kernel only."""
     state: State = handle.state
     changes: dict[str, Any] = {}
     for room, group in enumerate(GROWABLE):
@@ -100,7 +109,11 @@ def grow(handle: Handle) -> None:
         need = int(state.needs[room])
         if need > FULL * capacity:
             used = None if room in LINKED_ROOMS else need
-            changes.update({name: enlarged(getattr(state, name), max(4 * capacity, need), used) for name in group})
+            tables = {name: getattr(state, name) for name in group}
+            try:
+                changes |= _enlarged(tables, max(4 * capacity, need, 0 if room in COMPACT_ROOMS else RESERVED), used)
+            except OSError:  # not so many addresses
+                changes |= _enlarged(tables, max(2 * capacity, need), used)
             if room == MEMORY_ROOM:  # cells lie elsewhere in a larger one; what is forgotten is made anew
                 changes["memories"] = allocate(Memories, 4 * capacity)
                 state.clock[MEMORIES] = 0
