@@ -24,9 +24,12 @@ from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.kernel.step import DONE
 from ml4t.backtest.lower import lower, lower_again, order_room, terms_of
 from ml4t.backtest.market_data import MarketData
+from ml4t.backtest.measurement import sample_of
+from ml4t.backtest.metrics import Sample
 from ml4t.backtest.order import Order
 from ml4t.backtest.portfolio import Portfolio
 from ml4t.backtest.result import Result
+from ml4t.backtest.round_trip import round_trips
 from ml4t.backtest.schedule import due_times, undecided
 from ml4t.backtest.source import describe
 from ml4t.backtest.strategy import Fill, Notes, OrderEvent, Signal, Strategy
@@ -252,6 +255,10 @@ class Engine:
                     raise
                 raise error from raised
             raise StrategyError(f"{self._where()} raised {type(error).__name__}: {error}") from raised
+
+    def sample(self) -> Sample:
+        """The arrays of the metrics, as far as the run has come."""
+        return sample_of(self.state, self.rows, self.config, round_trips(self._handle))
 
     # ------------------------------------------------------------------------------------------------------- the start
     def _start(self) -> None:

@@ -14,7 +14,7 @@ from ml4t.backtest.feed import Stream
 from ml4t.backtest.kernel.entry import entry_point
 from ml4t.backtest.lower import Rows
 from ml4t.backtest.register import Register
-from ml4t.backtest.round_trip import RoundTrips, round_trips, slippage
+from ml4t.backtest.round_trip import RoundTrips, slippage
 from ml4t.backtest.tables import (
     CLOSED,
     EVENTS,
@@ -221,7 +221,7 @@ def positions(state: State, symbols: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
+def trades(handle: Handle, t: RoundTrips, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     """One row a (lot, closing fill) pair, then the open lots, valued at the mark.
 
     `bars_held` counts the symbol's bars from the entry's to the exit's. `mfe` and `mae` are the best and worst price of the trade
@@ -229,7 +229,7 @@ def trades(handle: Handle, bars: Stream, orders: pl.DataFrame) -> pl.DataFrame:
     only where the entry was at its open.
     """
     state: State = handle.state
-    f, t = state.fills, round_trips(state)
+    f = state.fills
     best, worst = _excursions(handle, t)
     exits = _of_orders(orders, f.order[t.exit])
     is_open = pl.Series("is_open", t.is_open, pl.Boolean)

@@ -8,11 +8,11 @@ from ml4t.backtest.enums import OrderState
 from ml4t.backtest.lower import Rows
 from ml4t.backtest.metrics import Sample
 from ml4t.backtest.metrics.sample import period_returns
-from ml4t.backtest.round_trip import round_trips, slippage, traded_value
+from ml4t.backtest.round_trip import RoundTrips, slippage, traded_value
 from ml4t.backtest.tables import CLOSED, FILLS, IDS, POINTS, State
 
 
-def sample_of(state: State, rows: Rows, config: BacktestConfig) -> Sample:
+def sample_of(state: State, rows: Rows, config: BacktestConfig, trades: RoundTrips) -> Sample:
     """The arrays of the metrics, as far as the run has come."""
     points, fills, closed = (int(state.clock[count]) for count in (POINTS, FILLS, CLOSED))
     curve, settings = state.curve, config.metrics
@@ -22,7 +22,6 @@ def sample_of(state: State, rows: Rows, config: BacktestConfig) -> Sample:
     path[0] = config.account.cash
     np.take(equity, last, out=path[1:])
     labels = _labels(rows, settings.basis, last)
-    trades = round_trips(state)
     done = ~trades.is_open
     return Sample(
         path=path,

@@ -15,6 +15,7 @@ from ml4t.backtest.lower import Rows
 from ml4t.backtest.measurement import sample_of
 from ml4t.backtest.metrics import evaluate
 from ml4t.backtest.register import Register
+from ml4t.backtest.round_trip import RoundTrips, round_trips
 from ml4t.backtest.source import StrategySource
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Result:
     @cached_property
     def trades(self) -> pl.DataFrame:
         """One row a pair of entry and exit (FIFO); open trades last."""
-        return frames.trades(self._handle, self._bars, self.orders)
+        return frames.trades(self._handle, self._round_trips, self._bars, self.orders)
 
     @cached_property
     def positions(self) -> pl.DataFrame:
@@ -119,7 +120,12 @@ class Result:
     @cached_property
     def metrics(self) -> dict[str, float | int | str | None]:
         """Performance, risk, trade and cost figures; docs in `ml4t.backtest.metrics`. None where one is not defined."""
-        return evaluate(sample_of(self._state, self._rows, self.config), self.config.metrics.basis)
+        sample = sample_of(self._state, self._rows, self.config, self._round_trips)
+        return evaluate(sample, self.config.metrics.basis)
+
+    @cached_property
+    def _round_trips(self) -> RoundTrips:
+        return round_trips(self._handle)
 
     @property
     def bars(self) -> Stream:

@@ -12,7 +12,6 @@ from ml4t.backtest.engine import Engine
 from ml4t.backtest.enums import Mistake
 from ml4t.backtest.errors import CompilationError, StrategyError, SweepError, nearest
 from ml4t.backtest.grid import Combination
-from ml4t.backtest.measurement import sample_of
 from ml4t.backtest.metrics import METRICS
 from ml4t.backtest.result import Result
 from ml4t.backtest.strategy import Strategy, checked
@@ -170,5 +169,5 @@ class Worker:
         return Engine(strategy, study.dataset, config, models=study.models, compiled=study.compiled, **others)
 
     def _metrics(self, engine: Engine) -> tuple[float | int | None, ...]:
-        sample = sample_of(engine.state, engine.rows, engine.config)
+        sample = engine.sample()
         return tuple(METRICS[name].value(sample) for name in self._study.metrics)

@@ -8,13 +8,14 @@ from numba import types
 
 from ml4t.backtest import allocation  # noqa: F401  the layout of the state must be known before anything is compiled
 from ml4t.backtest._jit import bind, bind_loop, borrow, entry
-from ml4t.backtest.inputs import F8, I4, I8
+from ml4t.backtest.inputs import I4, I8
 from ml4t.backtest.kernel import indicator
 from ml4t.backtest.kernel.callback import advance_to_decision, call_at_decisions
 from ml4t.backtest.kernel.clock import merge, push_timer
 from ml4t.backtest.kernel.exit import is_under_way
 from ml4t.backtest.kernel.memory import recursive
 from ml4t.backtest.kernel.request import change_order, link_orders, place, withdraw_order
+from ml4t.backtest.kernel.round_trip import excursion_entry, round_trip_entry
 from ml4t.backtest.kernel.step import reveal_information
 
 
@@ -113,21 +114,6 @@ def merge_entry(
     return merge(ends, starts, arrivals, time, end_first, start_first, information_first)
 
 
-@entry
-def excursion_entry(
-    key: Any, first: I8, last: I8, entry_price: F8, exit_price: F8, side: F8, best: F8, worst: F8
-) -> None:
-    """Fills `best` and `worst` [R] with the furthest prices of each trade: exit and entry price, and bars first:last in between."""
-    history = borrow(key).history
-    n = borrow(key).bars.symbol.shape[0]
-    for r in range(best.shape[0]):
-        high, low = max(entry_price[r], exit_price[r]), min(entry_price[r], exit_price[r])
-        for i in range(first[r], last[r]):
-            high, low = max(high, history.value[n + i]), min(low, history.value[2 * n + i])
-        best[r] = high if side[r] > 0.0 else low
-        worst[r] = low if side[r] > 0.0 else high
-
-
 _INT, _FLOAT = types.intp, types.float64
 _INTS, _SHORTS, _FLOATS = (types.Array(dtype, 1, "C") for dtype in (types.int64, types.int32, types.float64))
 ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
@@ -144,6 +130,7 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "regression": (regression_entry, *[_INT] * 5),
     "under_way": (under_way_entry, _INT, _INT),
     "range": (range_entry, *[_INT] * 3),
+    "round_trips": (round_trip_entry, _INT, *[_INTS] * 6, *[_FLOATS] * 9),
     "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
 }
 """Name → function and the types of its arguments."""
