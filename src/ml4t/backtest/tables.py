@@ -184,6 +184,39 @@ class Progress(NamedTuple):
     cancel_at: I8  # [B] when its delayed cancel takes effect, NEVER
 
 
+class ClosedTerms(NamedTuple):
+    """What was asked for, as far as anyone asks once the order has ended: columns of `Terms`."""
+
+    quantity: F8  # [B]
+    limit: F8  # [B]
+    stop: F8  # [B]
+    limit_basis: I1  # [B]
+    stop_basis: I1  # [B]
+    activation: F8  # [B]
+    activation_basis: I1  # [B]
+    trail: F8  # [B]
+    trail_is_rate: I1  # [B]
+    post_only: I1  # [B]
+    bars: I8  # [B]
+    parent: I8  # [B]
+    group: I8  # [B]
+    lot: I8  # [B]
+    reduce_only: I1  # [B]
+    until: I8  # [B]
+    submitted: I8  # [B]
+    tag: I4  # [B]
+
+
+class ClosedProgress(NamedTuple):
+    """What became of it: columns of `Progress`."""
+
+    rank: I8  # [B]
+    filled: F8  # [B]
+    value: F8  # [B]
+    commission: F8  # [B]
+    closed: I8  # [B]
+
+
 class Links(NamedTuple):
     """Live orders of a symbol, oldest to newest; free cells are linked by `after`. Groups of orders."""
 
@@ -299,8 +332,8 @@ class State(NamedTuple):
     progress: Progress
     links: Links
     closed_orders: Orders
-    closed_terms: Terms
-    closed_progress: Progress
+    closed_terms: ClosedTerms
+    closed_progress: ClosedProgress
     places: I8  # [I] of order id - 1: its cell, or ~row among the closed orders
     batch: I8  # [B] ids of the orders of this decision, the first clock[BATCH]
     following: I8  # [B] cells of linked orders that have ended, the first clock[FOLLOWING]
