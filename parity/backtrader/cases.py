@@ -53,13 +53,20 @@ def draw(draw: random.Random) -> Case:
     feeds = {"A": first}
     for symbol in ("B", "C")[: draw.choice((0, 0, 1, 2))]:
         feeds[symbol] = bars(draw, len(first), unit)
+    gaps = len(feeds) > 1 and draw.random() < 0.2  # only orders at the market wait for a bar of their own feed
+    kinds: tuple[str, ...] = ("market",) if gaps else PLAIN if options["coo"] else TYPES
+    if gaps:
+        options["coc"] = options["coo"] = False
     options["cash"] *= unit / 100.0 * draw.uniform(0.8, 1.2)
     options["slip_fixed"] *= unit
     if options["commission"]["kind"] == "per_unit":
         options["commission"] = {"kind": "per_unit", "amount": 0.01 * unit}
     script: list[dict[str, Any]] = []
     for number, bar in enumerate(sorted(draw.randint(0, len(first) - 2) for _ in range(draw.randint(1, 25)))):
-        script.append(request(draw, feeds, bar, f"r{number}", options, script))
+        script.append(request(draw, feeds, bar, f"r{number}", options, script, kinds))
+    if gaps:
+        for symbol in sorted(feeds)[1:]:
+            feeds[symbol] = [row if draw.random() < 0.7 or not bar else None for bar, row in enumerate(feeds[symbol])]
     return Case("backtrader", feeds, options, script)
 
 
@@ -70,6 +77,7 @@ def request(
     name: str,
     options: dict[str, Any],
     before: list[dict[str, Any]],
+    kinds: tuple[str, ...],
 ) -> dict[str, Any]:
     """One thing a strategy may ask for when a bar has ended."""
     kind, symbol = draw.random(), draw.choice(sorted(feeds))
@@ -78,9 +86,9 @@ def request(
     if before and kind < 0.14:
         one = draw.choice(before[-6:]).get("id", "r0")
         return {"bar": bar, "do": "cancel", "order": draw.choice((one, one, f"{one}.sl", f"{one}.tp"))}
-    made = order(draw, feeds[symbol][bar], options)
+    made = order(draw, feeds[symbol][bar], options, kinds)
     made = {"bar": bar, "do": "order", "id": name, "symbol": symbol, **made}
-    if kind > 0.82:
+    if kind > 0.82 and len(kinds) > 1:
         return bracket(draw, feeds[symbol][bar], made, options)
     alone = [one["id"] for one in before if one["do"] == "order" and one["bar"] >= bar - 3]
     if alone and kind > 0.65:
@@ -88,7 +96,7 @@ def request(
     return made
 
 
-def order(draw: random.Random, row: list[float], options: dict[str, Any]) -> dict[str, Any]:
+def order(draw: random.Random, row: list[float], options: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
     """The terms of one order."""
     units = options["cash"] / row[3]
     size = units * draw.choice((0.05, 0.2, 0.5, 0.9, 1.5))
@@ -97,7 +105,6 @@ def order(draw: random.Random, row: list[float], options: dict[str, Any]) -> dic
         if draw.random() < 0.5
         else round(size * draw.uniform(0.7, 1.3) * GRAIN + 1) / GRAIN
     )
-    kinds = PLAIN if options["coo"] else TYPES
     made: dict[str, Any] = {"side": draw.choice((1, 1, -1)), "size": size, "type": draw.choice(kinds)}
     if made["type"] in ("limit", "stop", "stop_limit"):
         made["price"] = near(draw, row)

@@ -41,6 +41,8 @@ class Rows(bt.feed.DataBase):  # type: ignore[misc]
         self._at = 0
 
     def _load(self) -> bool:
+        while self._at < len(self.p.rows) and self.p.rows[self._at] is None:  # no bar on that day
+            self._at += 1
         if self._at >= len(self.p.rows):
             return False
         day = datetime.datetime.combine(FIRST_DAY + datetime.timedelta(days=self._at), datetime.time())
@@ -69,6 +71,10 @@ class Scripted(bt.Strategy):  # type: ignore[misc]
     def next_open(self) -> None:
         if self.p.case["options"]["coo"]:
             self.carry_out(len(self.data) - 2)
+
+    def prenext(self) -> None:
+        """Not all feeds have begun."""
+        self.next()
 
     def next(self) -> None:
         self.p.book["points"].append([len(self) - 1, self.broker.getcash(), self.broker.getvalue()])
