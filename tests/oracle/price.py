@@ -50,6 +50,7 @@ def set_price(world: World, order: Order, name: str, given: Any) -> None:
         setattr(order, name, rounded(world, order, name, number(given)))
         return None
     order.offsets[name] = given
+    order.is_inexact = order.is_inexact or given["of"] == "average"
     if given["of"] == "average" and order.parent is None:
         return resolve(world, order, name, world.positions[order.symbol].average_price)
     if given["of"] in EARLY:

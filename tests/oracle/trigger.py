@@ -57,10 +57,7 @@ def market(world: World, order: Order, course: Course) -> Moment | None:
     if order.trigger != "none" and order.since is not None and begins_on(order, bar) and course.has(order.since[1].leg):
         return order.since[1]  # what its parent's fill has added to a triggered child
     if rule == "next_open":
-        is_added = (
-            order.since is not None and begins_on(order, bar) and order.since[1].leg != OPEN
-        )  # on the path, by a parent
-        is_due = course.has(OPEN) and is_eligible_at_open(world, order, bar) and not is_added
+        is_due = course.has(OPEN) and is_eligible_at_open(world, order, bar)
         return Moment(OPEN, ZERO, quoted(world, order, bar, OPEN)) if is_due else None
     if rule == "next_vwap":
         assert bar.vwap is not None
@@ -143,12 +140,10 @@ def is_mere_touch(course: Course, order: Order, found: Moment) -> bool:
 
 
 def is_first_meeting(world: World, order: Order, bar: Bar, found: Moment) -> bool:
-    """The open of the first bar at which it is eligible; of a child, the moment at which it was accepted."""
-    if order.first_bar != world.number_of[bar]:
-        return False
+    """The open of the first bar at which it is eligible; of a child, the moment at which it was accepted or has grown."""
     if begins_on(order, bar):
         return order.since is not None and is_same(found, order.since[1])
-    return found.leg == OPEN
+    return order.first_bar == world.number_of[bar] and found.leg == OPEN
 
 
 def touch_fills(world: World, order: Order, bar: Bar) -> bool:

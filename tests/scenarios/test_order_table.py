@@ -56,6 +56,10 @@ TIME_IN_FORCE = [
     # bar 2 ends at 10:03, after the declared close: the session lasts until then
     Scenario("DAY lasts while the session has bars", [FLAT, FLAT, DIP], {1: [buy(10, limit=95, tif="DAY")]},
              [Fill(2, "second_leg", "buy", 10, 95)], CASH - 950, config=SESSION),
+    # orders 1 and 3 have bar 1 only; that order 2 ends with order 1 must not hide order 3, which would buy at 95 on bar 2
+    Scenario("BARS ends all that is due, also what comes after a child that ended", [FLAT, FLAT, DIP],
+             {1: [buy(10, limit=95, tif="BARS", bars=1), sell(parent=1, limit=105), buy(5, limit=95, tif="BARS", bars=1)]}, [],
+             CASH, {1: "expired last_bar_ended", 2: "cancelled parent_ended", 3: "expired last_bar_ended"}),
     Scenario("GTD inside a bar: the open may fill", [FLAT, DIP_AT_OPEN, FLAT],
              {1: [buy(10, limit=95, tif="GTD", until=minute(1.5))]}, [Fill(1, "open", "buy", 10, 94)], CASH - 940),
     Scenario("GTD inside a bar: the path may not", [FLAT, DIP, FLAT],

@@ -60,3 +60,8 @@ def test_the_last_close_leaves_no_position_no_lot_and_no_open_trade(sign: int) -
     assert result.positions["quantity"].to_list() in ([], [0.0])
     assert result.trades["is_open"].to_list() == [False, False]
     assert result.trades["quantity"].to_list() == [0.1, 0.2]
+
+
+def test_the_average_price_of_one_fill_is_its_price() -> None:
+    """In float64 100 · ⅓ ÷ ⅓ is 99.99999999999999, and a stop that is measured from it would not be where it was meant to be."""
+    assert result_of([1 / 3]).positions["average_price"].to_list() == [100.0]

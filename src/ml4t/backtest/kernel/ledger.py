@@ -181,7 +181,8 @@ def apply(state: State, slot: int, fill: int, quantity: float, price: float) -> 
     now = held + quantity
     if held * quantity >= 0.0:  # increase
         average = positions.average_price[slot]
-        positions.average_price[slot] = (average * abs(held) + price * abs(quantity)) / abs(now)
+        grown = (average * abs(held) + price * abs(quantity)) / abs(now)
+        positions.average_price[slot] = price if held == 0.0 else grown  # (102 q) / q may be 101.99999999999999
         open_lot(state, slot, fill, abs(quantity))
         if held == 0.0:
             hold(state, slot)

@@ -303,6 +303,7 @@ def expire_counted(state: State, first: int, last: int) -> None:
             following = state.links.after[cell]
             if state.progress.last_bar[cell] <= state.bars.ordinal[row] and is_working(state, cell):
                 end_order(state, cell, state.clock[NOW], OrderState.EXPIRED, Reason.LAST_BAR_ENDED)
+                following = state.market.oldest[state.bars.symbol[row]]  # the one after it may have ended with it
             cell = following
 
 

@@ -269,14 +269,6 @@ def row_before(state: State, cell: int, row: int) -> int:
 
 
 @inline
-def is_after_open(state: State, cell: int, row: int) -> bool:
-    """Whether the bar's open is over for what the order asks for: it had its round, or a parent's fill on the path has added to it."""
-    if state.rules[SCHEDULE] != Schedule.QUEUE:
-        return True
-    return has_begun(state, cell, row) and state.progress.since_leg[cell] != OPEN_LEG
-
-
-@inline
 def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
     """The moment at which an order that is ready to trade does so."""
     bars, terms, record, rule = state.bars, state.terms, state.progress, state.rules[MARKET_FILL]
@@ -293,8 +285,8 @@ def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
         price = record.since_price[cell]
         return (OPEN_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
     if rule == MarketFill.NEXT_OPEN:
-        if part == IN_BAR and is_after_open(state, cell, row):
-            return NO_MOMENT
+        if part == IN_BAR and state.rules[SCHEDULE] != Schedule.QUEUE:
+            return NO_MOMENT  # the open had its round; what a parent's fill has added since waits for the next
         return (OPEN_LEG, 0.0, bars.open[row], bars.open[row]) if is_eligible(state, cell, row) else NO_MOMENT
     if part == AT_OPEN:
         return NO_MOMENT
