@@ -285,7 +285,7 @@ def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
         price = record.since_price[cell]
         return (OPEN_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
     if rule == MarketFill.NEXT_OPEN:
-        if part == IN_BAR and state.rules[SCHEDULE] != Schedule.QUEUE:
+        if part == IN_BAR and state.rules[SCHEDULE] == Schedule.PHASED:
             return NO_MOMENT  # the open had its round; what a parent's fill has added since waits for the next
         return (OPEN_LEG, 0.0, bars.open[row], bars.open[row]) if is_eligible(state, cell, row) else NO_MOMENT
     if part == AT_OPEN:
