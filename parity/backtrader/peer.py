@@ -85,7 +85,8 @@ class Scripted(bt.Strategy):  # type: ignore[misc]
         if bar >= max(map(len, self.p.case["bars"].values())) - 1:  # no bar is left that could meet an order
             return
         for request in self.by_bar.get(bar, ()):
-            getattr(self, f"do_{request['do']}")(request, self.getdatabyname(request.get("symbol", "A")))
+            data = self.getdatabyname(request["symbol"]) if "symbol" in request else self.data
+            getattr(self, f"do_{request['do']}")(request, data)
 
     def sent(self, name: str, order: Any) -> None:
         if order is not None:

@@ -4,6 +4,7 @@ Every expected number comes from backtrader, in the same run.
 """
 
 import json
+import random
 import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
@@ -16,7 +17,8 @@ from ml4t.backtest import Result
 from ml4t.backtest import run as engine
 from ml4t.backtest.datasets import us_indices
 from parity.backtrader import EXCEPTIONS, run
-from parity.backtrader.cases import DEFAULTS
+from parity.backtrader.cases import DEFAULTS, TYPES, request
+from parity.bars import bars
 from parity.book import difference
 from parity.case import Case
 from parity.environment import python_of
@@ -50,6 +52,24 @@ def test_the_defect_is_one(defect: Defect, peer: Peer) -> None:
 def test_every_option_is_covered() -> None:
     counts = coverage("backtrader", drawn("backtrader", 3, 4000))
     assert min(counts.values()) >= 50, counts
+
+
+@pytest.mark.slow
+def test_a_large_portfolio_is_equal(peer: Peer) -> None:
+    """100 feeds, 750 days, 15,000 requests of every kind, with cash for some of them."""
+    draw, feeds = random.Random(5), {f"S{n:03}": list[Any]() for n in range(100)}
+    for symbol in feeds:
+        feeds[symbol] = bars(draw, 750, 100.0)
+    options = {**DEFAULTS, **COSTS, "cash": 3_000_000.0, "slip_perc": 0.001, "slip_open": True}
+    script: list[dict[str, Any]] = []
+    small = {**options, "cash": 10_000.0}  # what the sizes of orders go by
+    for number, bar in enumerate(sorted(draw.randint(0, 748) for _ in range(15_000))):
+        script.append(request(draw, feeds, bar, f"r{number}", small, script[-200:], TYPES))
+    case = Case("backtrader", feeds, options, script, "a large portfolio")
+    theirs = peer.run(case)
+    assert theirs.error is None
+    assert difference(run(case), theirs) is None
+    assert len(theirs.fills) > 5_000
 
 
 # --------------------------------------------------------------------------------------- documented examples, real bars

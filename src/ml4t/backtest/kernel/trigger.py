@@ -130,9 +130,10 @@ def is_eligible(state: State, cell: int, row: int) -> bool:
 @inline
 def may_expire_in_turn(state: State, cell: int) -> bool:
     """Whether a bar that comes late enough ends the order, in or out of the market, where it has its turn."""
+    if state.rules[EXPIRY] == ExpiryRule.TIME or state.orders.tif[cell] != TimeInForce.GTD:
+        return False
     is_in_book = state.orders.state[cell] >= OrderState.PENDING and is_live(state.orders.state[cell])
-    is_dated = state.orders.tif[cell] == TimeInForce.GTD and state.orders.type[cell] != OrderType.MARKET
-    return state.rules[EXPIRY] == ExpiryRule.TURN and is_in_book and is_dated
+    return is_in_book and state.orders.type[cell] != OrderType.MARKET
 
 
 @inline
@@ -326,9 +327,10 @@ def moment(state: State, cell: int, row: int, part: int) -> Moment:
     is_bound = is_bound_to_moment(tif)
     if is_halted(state, row) and not is_bound:
         return NO_MOMENT
-    may_be_idle = state.rules[EXHAUSTION] == Exhaustion.SYMBOL or state.rules[SLIPPAGE_RANGE] != 0
-    if state.progress.idle_row[cell] == row and (now >= RESTING or may_be_idle):
-        return NO_MOMENT
+    if state.progress.idle_row[cell] == row:
+        is_for_all = state.rules[EXHAUSTION] == Exhaustion.SYMBOL or state.rules[SLIPPAGE_RANGE] != 0
+        if now >= RESTING or is_for_all:
+            return NO_MOMENT
     if tif == TimeInForce.OPG or tif == TimeInForce.CLS:
         return moment_at_auction(state, cell, row, part) if part != AFTER_CLOSE else NO_MOMENT
     if now == READY:
