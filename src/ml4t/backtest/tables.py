@@ -2,8 +2,7 @@
 
 Letters: K instants, N execution bars, M information rows, A symbols, S position slots (= A when netting), C currencies, Q series
 ((stream, symbol) pairs), T commission tiers. Growable tables: B book cells, Z closed orders, I order ids, F fills, E events, J journal
-entries, R trades, L lots, W timers, M memories, V records; H names. Times are UTC nanoseconds; prices per unit; values and cash in
-account currency.
+entries, R trades, L lots, W timers, M memories, V records; H names. Times: UTC nanoseconds; prices per unit; amounts in account currency.
 """
 
 from typing import NamedTuple
