@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import ml4t.backtest
 import source_tree as source
 from ml4t.backtest import enums, queue_rule
 
@@ -71,6 +72,12 @@ def test_every_choice_is_documented() -> None:
     text = semantics()
     missing = {f"{type(member).__name__}.{member.name}" for member in choices() if not is_named(member.name, text)}
     assert missing - RESERVED == OWED
+
+
+def test_every_public_name_says_what_it_is_with_an_example() -> None:
+    """That the examples run, test_doctests.py checks."""
+    documented = {name: getattr(ml4t.backtest, name).__doc__ or "" for name in ml4t.backtest.__all__}
+    assert [name for name, text in documented.items() if ">>>" not in text] == []
 
 
 def test_what_is_reserved_is_not_used() -> None:
