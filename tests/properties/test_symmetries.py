@@ -187,7 +187,7 @@ def test_every_table_may_start_with_room_for_one(case: Case, reserved: int) -> N
 def test_without_addresses_to_spare_tables_grow_by_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = []
 
-    def zeros(n: int, dtype: object, allocate: Any = allocation.zeros) -> Any:
+    def room(n: int, dtype: object, allocate: Any = allocation.room) -> Any:
         if n >= 1000:
             refused.append(n)
             raise OSError(12, "Cannot allocate memory")
@@ -195,7 +195,7 @@ def test_without_addresses_to_spare_tables_grow_by_what_they_need(monkeypatch: p
 
     engine = engine_with(random_case(3), reserve=1)
     shrink(engine)
-    monkeypatch.setattr(allocation, "zeros", zeros)
+    monkeypatch.setattr(allocation, "room", room)
     found = engine.run().frames()
     assert refused
     monkeypatch.undo()

@@ -41,6 +41,9 @@ FULL = 0.75  # of a table's room: what is nearly full grows along with what must
 LINKED_ROOMS = (BOOK_ROOM, LOT_ROOM)  # tables whose entries are used in any order, the others are appended to
 COMPACT_ROOMS = (*LINKED_ROOMS, TIMER_ROOM, MEMORY_ROOM)  # tables that keep what is in use, the others keep everything
 LAZY = 1 << 16  # bytes of an array from which on it has pages of its own
+HUGE_PAGES = (
+    1 << 22
+)  # bytes of an array that is written to its end from which on it gets large ones where the system has them
 PRIVATE = (
     {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
 )  # else Windows, private anyway
@@ -55,17 +58,24 @@ def dtypes(group: Any) -> dict[str, str]:
 
 
 def zeros(n: int, dtype: Any) -> np.ndarray[Any, Any]:
-    """Zeros [n]. Memory that is never written to is never used: tables have much more room than entries.
+    """Zeros [n] that will be written to the end. (`np.zeros` would reuse freed memory for large arrays, and write the zeros.)"""
+    return _pages(n, dtype, is_large=n * np.dtype(dtype).itemsize >= HUGE_PAGES)
 
-    `np.zeros` would reuse freed memory for large arrays, and write the zeros; and it would ask for large pages, of which tables of many
-    columns fill few.
 
-    Raises:
-        OSError: there are no addresses left.
+def room(n: int, dtype: Any) -> np.ndarray[Any, Any]:
+    """Zeros [n] of which few may be written: memory that is never written to is never used, and large pages would be."""
+    return _pages(n, dtype, is_large=False)
 
-    """
+
+def _pages(n: int, dtype: Any, is_large: bool) -> np.ndarray[Any, Any]:
+    """Raises OSError where there are no addresses left."""
     size = n * np.dtype(dtype).itemsize
-    return np.zeros(n, dtype) if size < LAZY else np.frombuffer(mmap.mmap(-1, size, **PRIVATE), dtype)
+    if size < LAZY:
+        return np.zeros(n, dtype)
+    memory = mmap.mmap(-1, size, **PRIVATE)
+    if is_large and hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, dtype)
 
 
 def allocate(group: Callable[..., G], n: int) -> G:
@@ -88,7 +98,7 @@ def frozen(group: Callable[..., G], **columns: Any) -> G:
 def enlarged(table: Any, n: int, used: int | None = None) -> Any:
     """The same table with room for n entries, of which the first ones are used; None: any may be, and free cells stay linked."""
     if isinstance(table, np.ndarray):
-        out = zeros(n, table.dtype)
+        out = room(n, table.dtype)
         kept = table[:used]
         out[: len(kept)] = kept
         return out
@@ -103,23 +113,23 @@ def grow(handle: Handle) -> None:
     """Every table that is nearly full has much more room, and what the next phase needs. Between calls of the kernel only."""
     state: State = handle.state
     changes: dict[str, Any] = {}
-    for room, group in enumerate(GROWABLE):
+    for place, group in enumerate(GROWABLE):
         first = getattr(state, group[0])
         capacity = (first if isinstance(first, np.ndarray) else first[0]).shape[0]
-        need = int(state.needs[room])
+        need = int(state.needs[place])
         if need > FULL * capacity:
-            used = None if room in LINKED_ROOMS else need
+            used = None if place in LINKED_ROOMS else need
             tables = {name: getattr(state, name) for name in group}
             try:
-                changes |= _enlarged(tables, max(4 * capacity, need, 0 if room in COMPACT_ROOMS else RESERVED), used)
+                changes |= _enlarged(tables, max(4 * capacity, need, 0 if place in COMPACT_ROOMS else RESERVED), used)
             except OSError:  # not so many addresses
                 changes |= _enlarged(tables, max(2 * capacity, need), used)
-            if room == MEMORY_ROOM:  # cells lie elsewhere in a larger one; what is forgotten is made anew
+            if place == MEMORY_ROOM:  # cells lie elsewhere in a larger one; what is forgotten is made anew
                 changes["memories"] = allocate(Memories, 4 * capacity)
                 state.clock[MEMORIES] = 0
-            if room == BOOK_ROOM:
+            if place == BOOK_ROOM:
                 link_free(state.clock, FREE_CELL, changes["links"].after, capacity)
-            if room == LOT_ROOM:
+            if place == LOT_ROOM:
                 link_free(state.clock, FREE_LOT, changes["lots"].next, capacity)
     handle.replace(state._replace(**changes))
 
