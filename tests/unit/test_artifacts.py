@@ -101,13 +101,12 @@ def fake_rerun(manifest: Any, folder: Path) -> FakeResult:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
-    before = dict(sys.modules)
     (tmp_path / "strategy.py").write_text(STRATEGY)
     (tmp_path / "plan.py").write_text("OFFSET = 1\n")
     pl.DataFrame({"close": [1.0, 2.0, 3.0]}).write_parquet(tmp_path / "bars.parquet")
     yield tmp_path
-    for name in sys.modules.keys() - before.keys():
-        if "ml4t" not in name:
+    for name, module in list(sys.modules.items()):
+        if str(tmp_path) in (getattr(module, "__file__", None) or ""):  # and nothing else: libraries do not load twice
             del sys.modules[name]
 
 
