@@ -304,12 +304,25 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
         ({"costs": {"commission": {"kind": "rate", "rat": 0.1}}}, "costs.commission.rat = 0.1: unknown key. Did you"),
         ({"costs": {"commission": {"kind": "rate"}}}, "costs.commission.rate: is required"),
         ({"costs": {"commission": {"kind": 5}}}, "costs.commission.kind = 5: must be one of none, rate"),
+        # Python's True is 1, and 1 is not what was meant
+        ({"account": {"cash": True}}, "account.cash = True: must not be true or false"),
+        (
+            {"costs": {"commission": {"kind": "rate", "rate": False}}},
+            "costs.commission.rate = False: must not be true or false",
+        ),
+        (
+            {"costs": {"symbols": {"A": {"slippage": {"kind": "ticks", "ticks": True}}}}},
+            "ticks = True: must not be true or false",
+        ),
         # places
         ({"costs": {"symbols": {"A.B": {"commission": {"kind": "rate", "rate": 2}}}}}, '"A.B".commission.rate = 2:'),
         ({"costs": {"symbols": {"commission": {"commission": {"kind": "rate", "rate": 2}}}}}, ".commission.rate = 2:"),
         ({"costs": {"commission": {"kind": "tiered", "tiers": [{"rate": 0.1, "to": 1}]}}}, "tiers[0].to = 1: unknown"),
         ({"costs": {"commission": {"kind": "tiered", "tiers": []}}}, "costs.commission: tiers must have at least"),
-        ({"costs": 3}, "costs = 3: must be a table of commission, slippage, spread, stop_slippage, symbols, tax"),
+        (
+            {"costs": 3},
+            "costs = 3: must be a table of commission, slippage, slippage_range, spread, stop_slippage, symbols, tax",
+        ),
         ({"instruments": {"BTC": {}}}, "instruments.BTC: unknown key. Known here: default, symbols"),
         ({"instruments": {"symbols": {"BTC": {"tik_size": 1}}}}, "Did you mean 'tick_size'?"),
         ({"instruments": {"symbols": {"": {}}}}, "instruments.symbols.\"\" = '': must not be empty"),

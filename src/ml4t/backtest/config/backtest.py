@@ -13,6 +13,7 @@ from ml4t.backtest.config.key import dotted
 from ml4t.backtest.config.overlay import as_table, laid_over, nested
 from ml4t.backtest.config.problem import explanation
 from ml4t.backtest.config.profile import ProfileName, over_profile
+from ml4t.backtest.config.schema import Place, truths_for_numbers
 from ml4t.backtest.config.section import (
     AccountField,
     CostsConfig,
@@ -107,6 +108,8 @@ class BacktestConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _over_its_profile(cls, given: Any) -> Any:
+        if problems := list(truths_for_numbers(Place((), (cls,)), given)):
+            raise ValueError("\n".join(problems))
         return over_profile(cls, given)
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """What a configuration may hold where: the schema, walked by key. Models and sections are its only source."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -43,6 +43,18 @@ def place(root: type[BaseModel], location: Sequence[str | int]) -> Place:
         else:
             here = _below(here, step)
     return here
+
+
+def truths_for_numbers(here: Place, given: Any) -> Iterator[str]:
+    """A problem for each true or false that stands for a number: Python, and so pydantic, would read 1 or 0."""
+    if isinstance(given, bool):
+        if {float, int} & set(here.types) and bool not in here.types:
+            yield f"{'.'.join(map(str, here.path))} = {given}: must not be true or false"
+    elif isinstance(given, Mapping):
+        if (kind := given.get("kind")) in here.kinds:
+            here = Place(here.path, (here.kinds[kind],))
+        for name, value in given.items():
+            yield from truths_for_numbers(_below(here, name), value)
 
 
 def _below(here: Place, step: str | int) -> Place:
