@@ -30,7 +30,7 @@ from zipline.finance.trading import SimulationParameters
 
 from parity.wire import serve
 
-SYMBOLS = ("A", "B", "C")
+SYMBOLS = ("A", "B", "C", *(f"S{number:03}" for number in range(3, 100)))
 FIELDS = {"open": 0, "high": 1, "low": 2, "close": 3, "volume": 4}
 FIRST, LAST = pd.Timestamp("2018-01-01"), pd.Timestamp("2038-12-31")
 OUTCOMES = {ORDER_STATUS.OPEN: "live", ORDER_STATUS.FILLED: "filled", ORDER_STATUS.CANCELLED: "gone"}
@@ -64,9 +64,9 @@ class Short(ExchangeCalendar):  # type: ignore[misc]
 
 
 def assets() -> AssetFinder:
-    """The three symbols, in a database in memory; they never end."""
+    """A hundred symbols, in a database in memory; they never end."""
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    table = pd.DataFrame({"symbol": SYMBOLS, "asset_name": SYMBOLS, "exchange": "X"}, index=range(1, 4))
+    table = pd.DataFrame({"symbol": SYMBOLS, "asset_name": SYMBOLS, "exchange": "X"}, index=range(1, 101))
     table = table.assign(start_date=FIRST, end_date=LAST, auto_close_date=LAST)
     exchanges = pd.DataFrame({"exchange": ["X"], "canonical_name": ["X"], "country_code": ["US"]})
     AssetDBWriter(engine).write(equities=table, exchanges=exchanges)
@@ -75,7 +75,7 @@ def assets() -> AssetFinder:
 
 CALENDAR = Short(FIRST, LAST, side="right")
 FINDER = assets()
-ASSETS = {asset.symbol: asset for asset in FINDER.retrieve_all([1, 2, 3])}
+ASSETS = {asset.symbol: asset for asset in FINDER.retrieve_all(range(1, 101))}
 START = CALENDAR.sessions.get_loc(pd.Timestamp("2020-01-06"))
 
 

@@ -1,5 +1,6 @@
 """Our engine against the installed zipline-reloaded: a seeded sample, its documented examples on real bars, and the laboratory itself."""
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -75,6 +76,41 @@ def test_the_laboratory_notices(change: Callable[[Fill], list[Fill]], peer: Peer
     assert [fill.quantity for fill in theirs.fills] == [100.0, 100.0, 50.0]
     assert ours == theirs
     assert replace(ours, fills=[*ours.fills[:1], *change(ours.fills[1]), *ours.fills[2:]]) != theirs
+
+
+def walk(draw: random.Random, count: int) -> list[list[float]]:
+    """Days of 1.5 % with gaps, in cents, and volumes that some orders are too large for."""
+    rows, close = [], draw.uniform(20.0, 200.0)
+    for _ in range(count):
+        open_ = round(close * (1.0 + draw.gauss(0.0, 0.005)), 2)
+        close = max(round(open_ * (1.0 + draw.gauss(0.0002, 0.015)), 2), 1.0)
+        high, low = max(open_, close) + 0.1, min(open_, close) - 0.1
+        rows.append([open_, high, low, close, float(draw.randint(1_000, 1_000_000))])
+    return rows
+
+
+@pytest.mark.slow
+def test_a_hundred_assets_for_ten_years_are_equal(peer: Peer) -> None:
+    """Long or short in each, by chance, every week: more than 50,000 fills, equal in every one, and in cash and equity of every day."""
+    draw = random.Random(5)
+    symbols = ["A", "B", "C", *(f"S{number:03}" for number in range(3, 100))]
+    bars = {symbol: walk(draw, 2_520) for symbol in symbols}
+    script = [
+        {
+            "bar": bar,
+            "do": "target_percent",
+            "id": f"{symbol}{bar}",
+            "symbol": symbol,
+            "size": draw.uniform(-0.02, 0.02),
+        }
+        for bar in range(0, 2_520, 5)
+        for symbol in symbols
+    ]
+    case = Case("zipline", bars, {**DEFAULTS, "cash": 10_000_000.0}, script, "scale")
+    theirs = peer.run(case)
+    assert theirs.error is None
+    assert len(theirs.fills) > 50_000
+    assert difference(run(case), theirs) is None
 
 
 # ------------------------------------------------------------------------------------------- documented examples, real bars
