@@ -17,6 +17,7 @@ from .path import (
     is_eligible_at_open,
     is_past_delay,
     legs,
+    meets_closes_only,
     trail_stop,
 )
 from .request import Desk
@@ -213,6 +214,8 @@ def missed(world: World, order: Order, course: Course) -> tuple[str | None, int]
         return ("missed_open" if leg == OPEN else "missed_close") if is_over else None, leg
     if order.tif not in IMMEDIATE:
         return None, OPEN
+    if order.has_limit and meets_closes_only(world):
+        return "not_immediate" if order.first_bar == world.number_of[bar] and course.has(CLOSE) else None, CLOSE
     if order.has_limit or rule == "next_open":
         is_over = order.first_bar == world.number_of[bar] and (course.has(OPEN) or begins_on(order, bar))
         return "not_immediate" if is_over else None, OPEN

@@ -56,7 +56,9 @@ def finer(world: World, bar: Bar) -> list[Bar]:
 
 
 def legs(world: World, bar: Bar) -> list[Leg]:
-    """O, P1, P2, C; or O, the open, P1, P2 and close of each finer bar, C."""
+    """O, P1, P2, C; or O, the open, P1, P2 and close of each finer bar, C. None where orders meet closes only."""
+    if meets_closes_only(world):
+        return []
     side = suffering_side(world, bar)
     inside = finer(world, bar)
     if not inside:
@@ -67,6 +69,10 @@ def legs(world: World, bar: Bar) -> list[Leg]:
         found += [Leg(price, path[0], is_jump=True), *lines(path)]
         price = path[-1]
     return [*found, Leg(price, number(bar.close), is_jump=True)]
+
+
+def meets_closes_only(world: World) -> bool:
+    return bool(world.config["fills"]["path"] == "close_only")
 
 
 def lines(path: list[Decimal]) -> list[Leg]:
@@ -140,6 +146,11 @@ def reach(
         count_near(world, order, price, level)
         return reaches(direction, price, level) and not (beyond and price == level)
 
+    if meets_closes_only(world) and (after is None or after.leg < CLOSE):
+        price = number(course.bar.close)
+        if course.has(CLOSE) and is_there(price):
+            return Moment(CLOSE, ZERO, price, level, "touch" if price == level else "gap")
+        return None
     if after is not None and reaches(direction, after.price, level):
         if course.has(after.leg):
             kind = after.kind if order.is_triggered else "touch" if after.price == level else "gap"
@@ -203,6 +214,14 @@ def advance_watermark(
 def _walk(world: World, order: Order, course: Course, after: Moment | None, until: Moment | None) -> Moment | None:
     assert order.trail is not None
     follows = order.trail.ratchet == "path"
+    if meets_closes_only(world) and (after is None or after.leg < CLOSE):
+        price = number(course.bar.close)
+        here = _met(world, order, price) if course.has(CLOSE) else None
+        if here is not None and until is None:
+            return Moment(CLOSE, ZERO, price, here, "touch" if price == here else "gap")
+        if course.has(CLOSE) and (until is None or until.leg >= CLOSE):
+            follow_price(order, price, follows or order.watermark is None)
+        return None
     if after is not None:
         here = _met(world, order, after.price)
         if here is not None and course.has(after.leg):

@@ -14,6 +14,7 @@ from .path import (
     is_eligible_at_close,
     is_eligible_at_open,
     is_past_delay,
+    meets_closes_only,
     reach,
     reach_trail,
 )
@@ -133,14 +134,20 @@ def is_same(found: Moment, after: Moment | None) -> bool:
 
 
 def is_mere_touch(course: Course, order: Order, found: Moment) -> bool:
-    """The leg on which it is reached ends at the limit; at an open: the open is the limit."""
-    if found.leg == OPEN:
+    """The leg on which it is reached ends at the limit; at an open, or at the only close: it is the limit."""
+    if found.leg == OPEN or not course.legs:
         return True
     return 0 < found.leg <= len(course.legs) and course.legs[found.leg - 1].end == order.limit
 
 
 def is_first_meeting(world: World, order: Order, bar: Bar, found: Moment) -> bool:
-    """The open of the first bar at which it is eligible; of a child, the moment at which it was accepted or has grown."""
+    """The open of the first bar at which it is eligible; of a child, the moment at which it was accepted or has grown.
+
+    Where orders meet closes only: the close after these.
+    """
+    if meets_closes_only(world) and (order.since is None or order.since[1].leg < CLOSE):
+        is_new = begins_on(order, bar) if order.since is not None else order.first_bar == world.number_of[bar]
+        return is_new and found.leg <= CLOSE
     if begins_on(order, bar):
         return order.since is not None and is_same(found, order.since[1])
     return order.first_bar == world.number_of[bar] and found.leg == OPEN

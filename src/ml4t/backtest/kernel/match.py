@@ -249,7 +249,7 @@ def age_orders(state: State, first: int, last: int) -> None:
                 if is_trailing(state, cell):
                     watermark = state.progress.watermark[cell]
                     found = trail(state, cell, row, leg, progress, price, watermark, last_leg(state, row))
-                    is_whole = leg < CLOSE_LEG or not has_begun(state, cell, row)
+                    is_whole = not has_begun(state, cell, row) or state.progress.since_leg[cell] < CLOSE_LEG
                     end = best_of_bar(state, cell, row) if is_whole else found[1]
                     follow_price(state, cell, found[1], end)
                 elif state.rules[TOUCH] == TouchRule.QUEUE and stage(state, cell) == RESTING:

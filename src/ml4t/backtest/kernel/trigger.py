@@ -150,23 +150,24 @@ def is_first_bar(state: State, cell: int) -> bool:
 
 
 @inline
-def is_first_meeting(state: State, cell: int, row: int, leg: int, progress: float) -> bool:
-    """Whether this is the first moment at which the order, in its present stage, meets the market."""
-    record = state.progress
-    if record.since_row[cell] != NONE:
-        return has_begun(state, cell, row) and leg == record.since_leg[cell] and progress == record.since_progress[cell]
-    return leg <= first_leg(state) and is_first_bar(state, cell)
-
-
-@inline
 def beginning(state: State, cell: int, row: int) -> tuple[int, float, float]:
     """The leg, the progress and the price from which on the order meets this bar."""
     record = state.progress
-    if has_begun(state, cell, row):
+    first = first_leg(state)
+    if has_begun(state, cell, row) and (first == OPEN_LEG or record.since_leg[cell] >= first):
         return record.since_leg[cell], record.since_progress[cell], record.since_price[cell]
-    if first_leg(state) == CLOSE_LEG:
+    if first == CLOSE_LEG:
         return CLOSE_LEG, 0.0, state.bars.close[row]
     return OPEN_LEG, 0.0, state.bars.open[row]
+
+
+@inline
+def is_first_meeting(state: State, cell: int, row: int, leg: int, progress: float) -> bool:
+    """Whether this is the first moment at which the order, in its present stage, meets the market."""
+    if has_begun(state, cell, row):
+        first, place, _ = beginning(state, cell, row)
+        return leg == first and progress == place
+    return state.progress.since_row[cell] == NONE and leg <= first_leg(state) and is_first_bar(state, cell)
 
 
 @inline
