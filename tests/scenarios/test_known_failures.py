@@ -322,20 +322,11 @@ SHARED = [
     Scenario("an exit for half of what its entry fills", [FLAT, TO_105],
              {1: [buy(8, tif="IOC"), sell(parent=1, fraction=0.5, limit=105)]},
              [Fill(1, "open", "buy", 5, 100)], CASH - 500, {1: "expired not_immediate", 2: WORKS}, SHARE),
-<<<<<<< HEAD
     # 5 at 95 on bar 1, sold at the open of bar 2; 3 more on the path of bar 3, whose open is over by then: they are sold at that of bar 4
     Scenario("what a parent's fill adds is not sold before it was bought", [FLAT, DIP, FLAT, DIP, FLAT],
              {1: [buy(8, limit=95), sell(parent=1)]},
              [Fill(1, "second_leg", "buy", 5, 95), Fill(2, "open", "sell", 5, 100),
               Fill(3, "second_leg", "buy", 3, 95), Fill(4, "open", "sell", 3, 100)], CASH + 40, config=SHARE),
-=======
-    # 2 more are bought on the path of bar 3, and sold at the next open: not at the one before they were there
-    Scenario("a market exit that grows inside a bar meets the next open",
-             [FLAT, (100, 101, 94, 99), (99, 100, 98, 99), (99, 100, 94, 97), (96, 97, 95, 96)],
-             {1: [buy(7, limit=95), sell(parent=1)]},
-             [Fill(1, "second_leg", "buy", 5, 95), Fill(2, "open", "sell", 5, 99), Fill(3, "second_leg", "buy", 2, 95),
-              Fill(4, "open", "sell", 2, 96)], CASH - 665 + 495 + 192, config=SHARE),
->>>>>>> fb07242 (A market exit that grows inside a bar meets the next open, not the one before; the oracle knows closes only, and agrees)
     # 0.6 of each bar. In float64 1.8 - 0.6 - 0.6 is 0.6000000000000001, and the third bar has 0.6: no rest is left of that
     Scenario("what rounding leaves is no rest", [FLAT] * 5, {1: [buy(1.8)]},
              [Fill(n, "open", "buy", 0.6, 100) for n in (1, 2, 3)], CASH - 180, config=DUST | {"fills.participation": {"share": 0.0006}}),

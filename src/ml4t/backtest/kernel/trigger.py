@@ -167,7 +167,8 @@ def is_first_meeting(state: State, cell: int, row: int, leg: int, progress: floa
     if has_begun(state, cell, row):
         first, place, _ = beginning(state, cell, row)
         return leg == first and progress == place
-    return state.progress.since_row[cell] == NONE and leg <= first_leg(state) and is_first_bar(state, cell)
+    is_new = state.progress.since_row[cell] == NONE and is_eligible(state, cell, row)
+    return is_new and leg <= first_leg(state) and is_first_bar(state, cell)
 
 
 @inline
