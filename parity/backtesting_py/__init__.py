@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from parity.book import Book
 
 EXCEPTIONS = ()
+NUDGE = 4.0 * 2.0**-53
 
 __all__ = ["CHOICES", "DEFAULTS", "EXCEPTIONS", "draw", "nudged", "rules", "run"]
 
@@ -30,14 +31,20 @@ def run(case: Case) -> "Book":
 
 
 def nudged(case: Case) -> Iterator[Case]:
-    """The case with the fraction of one relative order moved by up to 4 ulp, which moves its quotient as far."""
+    """The case with the fraction of one relative order moved so far that its quotient, which grows with it, moves by at most 4 ulp.
+
+    4 · 2⁻⁵³ of a number is never more than 4 of its ulp. A fixed commission is divided by the fraction, too, which doubles the move.
+    """
+    most = NUDGE / (
+        2.0 if case.options["commission"].get("fixed") or case.options["commission"]["kind"] == "per_unit" else 1.0
+    )
     for i, request in enumerate(case.script):
         if request["do"] == "order" and request["size"] < 1.0:
             for towards in (0.0, 2.0):
-                size = request["size"]
-                for _ in range(4):
-                    size = math.nextafter(size, towards)
+                size = math.nextafter(request["size"], towards)
+                while abs(size - request["size"]) <= most * request["size"]:
                     yield case.with_(script=[*case.script[:i], {**request, "size": size}, *case.script[i + 1 :]])
+                    size = math.nextafter(size, towards)
 
 
 def rules(case: Case) -> dict[str, str]:
