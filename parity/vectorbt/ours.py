@@ -102,6 +102,7 @@ class Orders(Strategy):
         if kind.startswith("target"):
             if kind == "targetpercent" and self.portfolio.equity <= 0.0:
                 return  # a part of nothing
+            forbidden = forbidden or (asked.direction == LONG and self.is_above(symbol, size, kind))
             send = getattr(self.broker, f"order_target_{kind.removeprefix('target').replace('amount', 'quantity')}")
             send(symbol, size, reduce_only=forbidden, **terms)
         elif asked.closes and terms:
@@ -113,6 +114,13 @@ class Orders(Strategy):
             send(symbol, size, **terms, **self.exits())
         elif size != 0.0:
             self.send(symbol, size, kind, {"reduce_only": True} if forbidden else self.exits(), terms)
+
+    def is_above(self, symbol: str, size: float, kind: str) -> bool:
+        """Whether more is held than the target, so that the order sells."""
+        held, unit = self.portfolio.position(symbol).quantity, 1.0
+        if kind != "targetamount":
+            unit = self.data.close(symbol) / (self.portfolio.equity if kind == "targetpercent" else 1.0)
+        return held * unit > size
 
     def send(self, symbol: str, size: float, kind: str, more: dict[str, Any], terms: dict[str, Any]) -> None:
         """An order of a signed size that is no target."""

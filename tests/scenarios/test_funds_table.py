@@ -107,8 +107,19 @@ PROCEEDS = [
         {2: f"rejected {SHORT_OF_CASH}"},
         proceeds() | LOCK,
     ),
+    # 1 000 free less the fee of 400 is 6 units; 3, where a search by halves of 14 passes, would not even pay the fee
+    Scenario(
+        "too little to pay its fee is not too much",
+        [FLAT, FLAT],
+        {1: [sell(14)]},
+        [Fill(1, "open", "sell", 6, 100)],
+        1200,
+        {1: f"cancelled {SHORT_OF_CASH}"},
+        proceeds() | LOCK | fee(fixed=400.0),
+    ),
 ]
 
+LOCKED_BY_A = [Fill(1, "open", "sell", 12, 100), Fill(1, "open", "buy", 20, 100, "B")]
 FUNDS = [
     # 1 000 ÷ (1.25 · 100) at the fill, whatever the mark was
     Scenario(
@@ -179,6 +190,33 @@ FUNDS = [
         [Fill(1, "open", "buy", 10, 100), Fill(2, "open", "sell", 20, 100)],
         2000,
         config=proceeds() | FREE,
+    ),
+    # cash 1 000 + 1 100 − 2 100 = 0, locked 2 400. All of B is worth 2 440: 40 free, of which the fee of 100 is not paid; a unit stays
+    Scenario(
+        "a fee keeps a unit of a sale",
+        {"A": [FLAT, FLAT, FLAT], "B": [FLAT, FLAT, (122,) * 4]},
+        {1: [sell(12), buy(20, "B")], 2: [sell(funds=1.0, symbol="B")]},
+        [*LOCKED_BY_A, Fill(2, "open", "sell", 19, 122, "B")],
+        2218,
+        config=proceeds() | fee(fixed=100.0),
+    ),
+    # at 119 nothing would be free, and all is sold
+    Scenario(
+        "a sale where nothing is free",
+        {"A": [FLAT, FLAT, FLAT], "B": [FLAT, FLAT, (119,) * 4]},
+        {1: [sell(12), buy(20, "B")], 2: [sell(funds=1.0, symbol="B")]},
+        [*LOCKED_BY_A, Fill(2, "open", "sell", 20, 119, "B")],
+        2280,
+        config=proceeds() | fee(fixed=100.0),
+    ),
+    # a sale that may only reduce does not ask what is free
+    Scenario(
+        "a fee keeps nothing of a reduction",
+        {"A": [FLAT, FLAT, FLAT], "B": [FLAT, FLAT, (122,) * 4]},
+        {1: [sell(12), buy(20, "B")], 2: [sell(funds=1.0, symbol="B", reduce_only=True)]},
+        [*LOCKED_BY_A, Fill(2, "open", "sell", 20, 122, "B")],
+        2340,
+        config=proceeds() | fee(fixed=100.0),
     ),
     Scenario(
         "no cash left",

@@ -18,7 +18,7 @@ from ml4t.backtest.enums import (
 )
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
-from ml4t.backtest.kernel.funds import cost, free_cash, has_balance, has_cash, has_proceeds, without_dust
+from ml4t.backtest.kernel.funds import cost, free_cash, has_balance, has_cash, has_proceeds, is_too_little, without_dust
 from ml4t.backtest.kernel.group import end_order
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.orders import transition
@@ -94,7 +94,7 @@ def largest_affordable(
 ) -> float:
     """The largest part of an unaffordable signed quantity that the account can pay for, and that costs no more than `budget`.
 
-    By bisection over lots or floats.
+    By bisection over lots or floats; what is too little for its commission is below the part sought, not above it.
     """
     lot = lot_asked(state, state.orders.symbol[cell])
     side = math.copysign(1.0, quantity)
@@ -103,10 +103,12 @@ def largest_affordable(
     while True:
         middle = low + (high - low) / 2.0 if lot == 0.0 else math.floor((low + high) / 2.0)
         if middle <= low or middle >= high:
-            return side * low * unit
+            largest = side * low * unit
+            return 0.0 if is_too_little(state, cell, largest, price, is_maker) else largest
         part = side * middle * unit
         is_within = budget == math.inf or cost(state, cell, part, price, is_maker) <= budget
-        if is_within and is_affordable(state, cell, part, price, reference, is_maker):
+        is_below = is_too_little(state, cell, part, price, is_maker)
+        if is_below or (is_within and is_affordable(state, cell, part, price, reference, is_maker)):
             low = middle
         else:
             high = middle

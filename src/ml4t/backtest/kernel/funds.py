@@ -63,15 +63,22 @@ def has_cash(state: State, cell: int, quantity: float, price: float, is_maker: b
 def has_free_cash(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
     """Whether free cash pays for this fill.
 
-    - A sale that only reduces a long position: always.
+    - A sale that may only reduce: as far as the position goes. So is one where selling all of a long position leaves nothing free, the
+      fixed commission aside.
+    - Any other sale from a long position: free cash is not below 0 after it; each unit left counts as bought back from a short.
     - A purchase where covering all of the short leaves free cash: it costs no more than what is free then.
     - Any other purchase on a short: no further than to where free cash is 0, if every unit of it freed what a unit of the short locks.
     - Else free cash is not below 0 after it.
     """
     slot = state.orders.slot[cell]
     held, free = state.positions.quantity[slot], free_cash(state)
-    if quantity < 0.0 and held + quantity >= 0.0:
-        return True
+    if quantity < 0.0 and held > 0.0:
+        is_closing = state.terms.reduce_only[cell] != 0 or state.orders.sizing[cell] == Sizing.CLOSE
+        fixed = state.costs.fixed[state.positions.symbol[slot]]
+        if is_closing or free - cost(state, cell, -held, price, is_maker) + fixed <= 0.0:
+            return held + quantity >= 0.0
+        short = (held + quantity) * price * state.instruments.multiplier[state.positions.symbol[slot]]
+        return free + 2.0 * short - cost(state, cell, quantity, price, is_maker) >= 0.0
     if quantity > 0.0 and held < 0.0:
         freed, whole = 2.0 * debt_of(state, slot, held), cost(state, cell, -held, price, is_maker)
         if free + freed > whole:
@@ -80,6 +87,14 @@ def has_free_cash(state: State, cell: int, quantity: float, price: float, is_mak
         frees_more = freed > cost(state, cell, -2.0 * held, price, is_maker) - whole
         return left <= 0.0 if frees_more else left >= 0.0
     return free + free_change(state, slot, quantity, price) - cost(state, cell, quantity, price, is_maker) >= 0.0
+
+
+@inline
+def is_too_little(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
+    """Whether this fill is a sale that would bring less than its commission, where proceeds must cover it."""
+    rule = state.rules[ACCOUNT]
+    has_rule = rule == AccountKind.PROCEEDS or rule == AccountKind.LOCKED_PROCEEDS
+    return has_rule and quantity < 0.0 and cost(state, cell, quantity, price, is_maker) > 0.0
 
 
 @function(INT, INT, FLOAT, FLOAT, INT)
@@ -93,10 +108,8 @@ def has_proceeds(state: State, cell: int, quantity: float, price: float, is_make
     if quantity > 0.0:
         if not has_cash(state, cell, quantity, price, is_maker):
             return False
-    else:
-        value = -quantity * price * state.instruments.multiplier[state.orders.symbol[cell]]
-        if value - fill_commission(state, cell, quantity, price, is_maker) < 0.0:
-            return False
+    elif is_too_little(state, cell, quantity, price, is_maker):
+        return False
     is_locked = state.rules[ACCOUNT] == AccountKind.LOCKED_PROCEEDS
     if is_locked or (quantity < 0.0 and state.orders.sizing[cell] == Sizing.FUNDS):
         return has_free_cash(state, cell, quantity, price, is_maker)
