@@ -86,6 +86,21 @@ def test_tables_that_start_with_room_for_one_decision() -> None:
         assert isinstance(few, type) or differing(few, many) == [], seed
 
 
+class Remembering(Strategy):
+    """Asks for forty indicators that remember all values, and for an order after each of them, in one decision."""
+
+    def on_bar(self) -> None:
+        for n in range(2, 42):
+            if self.data.ema("SPX", n) > 0.0:
+                self.broker.buy("SPX", 1)
+
+
+def test_indicators_of_a_decision_leave_room_for_its_orders() -> None:
+    plain = run(Remembering(), us_indices().head(80), cash=1e9)
+    assert plain.fills.height > 200
+    assert differing(plain, run(Remembering(), us_indices().head(80), cash=1e9, compiled=True)) == []
+
+
 class Signalled(Strategy):
     """Buys what a signal says, sells three bars later; notes what it hears."""
 

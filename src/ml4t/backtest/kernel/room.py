@@ -60,7 +60,7 @@ def has_room(state: State, new: int) -> bool:
     needs[TRADE_ROOM] = clock[TRADES] + clock[LOTS] + fills
     needs[LOT_ROOM] = clock[LOTS] + fills
     needs[TIMER_ROOM] = clock[TIMERS] + orders
-    needs[MEMORY_ROOM] = 2 * (clock[MEMORIES] + 1)
+    needs[MEMORY_ROOM] = 2 * (clock[MEMORIES] + 1) if is_whole else 0
     needs[RECORD_ROOM] = clock[RECORDS] + (new if is_whole else 0)
     fits = (
         needs[BOOK_ROOM] <= state.orders.id.shape[0]
