@@ -7,7 +7,6 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.enums import OrderState
 from ml4t.backtest.lower import Rows
 from ml4t.backtest.metrics import Sample
-from ml4t.backtest.metrics.sample import period_returns
 from ml4t.backtest.round_trip import RoundTrips, slippage, traded_value
 from ml4t.backtest.tables import CLOSED, FILLS, IDS, POINTS, State
 
@@ -17,15 +16,12 @@ def sample_of(state: State, rows: Rows, config: BacktestConfig, trades: RoundTri
     points, fills, closed = (int(state.clock[count]) for count in (POINTS, FILLS, CLOSED))
     curve, settings = state.curve, config.metrics
     equity = curve.cash[:points] + curve.net[:points]
-    last = _period_ends(rows, points) if settings.basis == "session" else np.arange(points)
-    path = np.empty(len(last) + 1)
-    path[0] = config.account.cash
-    np.take(equity, last, out=path[1:])
+    last = _period_ends(rows, points) if settings.basis == "session" else range(points)
+    path = np.append(config.account.cash, equity if isinstance(last, range) else equity[last])
     labels = _labels(rows, settings.basis, last)
     done = ~trades.is_open
     return Sample(
         path=path,
-        returns=period_returns(path),
         start=labels[0],
         end=labels[1],
         equity=equity,
@@ -55,11 +51,11 @@ def _period_ends(rows: Rows, points: int) -> NDArray[np.intp]:
     return cut if points in (rows.points, 0) else np.append(cut[cut < points - 1], points - 1)
 
 
-def _labels(rows: Rows, basis: str, last: NDArray[np.intp]) -> tuple[str | None, str | None]:
+def _labels(rows: Rows, basis: str, last: NDArray[np.intp] | range) -> tuple[str | None, str | None]:
     """The first and the last period: session dates, or UTC times of bar ends."""
     if not len(last):
         return None, None
-    ends = last[[0, -1]]
+    ends = [last[0], last[-1]]
     if basis == "session":
         first, final = rows.point_session[ends].astype("datetime64[D]")
         return str(first), str(final)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -13,12 +14,11 @@ Array = NDArray[np.float64]
 BASES = ("session", "bar")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sample:
     """P periods, N equity points, T closed trades in order of exit, F fills. Money is in account currency."""
 
     path: Array  # [P + 1] initial cash, then equity at the end of each period
-    returns: Array  # [P] fraction; NaN after equity of zero or below
     start: str | None  # first period: session date, or time of the bar's end (UTC)
     end: str | None  # last period
     equity: Array  # [N]
@@ -38,6 +38,11 @@ class Sample:
     periods_per_year: float
     risk_free_rate: float  # fraction per year
     var_level: float  # probability
+
+    @cached_property
+    def returns(self) -> Array:
+        """[P] fraction; NaN after equity of zero or below."""
+        return period_returns(self.path)
 
 
 def period_returns(path: Array) -> Array:
@@ -79,7 +84,6 @@ def sample(
     by_exit = np.argsort(closed["exit_time"].to_physical().to_numpy(), kind="stable")
     return Sample(
         path=path,
-        returns=period_returns(path),
         start=_name(labels, 0) if len(labels) else None,
         end=_name(labels, -1) if len(labels) else None,
         equity=values,
