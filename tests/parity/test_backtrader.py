@@ -3,28 +3,23 @@
 Every expected number comes from backtrader, in the same run.
 """
 
-import json
 import random
-import subprocess
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
-import polars as pl
 import pytest
 
 from ml4t.backtest import Result
 from ml4t.backtest import run as engine
-from ml4t.backtest.datasets import us_indices
 from parity.backtrader import EXCEPTIONS, run
 from parity.backtrader.cases import DEFAULTS, TYPES, request
 from parity.bars import bars
 from parity.book import difference
 from parity.case import Case
-from parity.environment import python_of
 from parity.laboratory import Defect, coverage, drawn, examined
 from parity.limit_orders import FOUR, FOURTEEN, Limits, Rules, minutes
 from parity.process import Peer
+from real_bars import SOURCES, averages, crossings, real_bars, simple, swing
 
 COSTS = {"commission": {"kind": "percent", "rate": 0.001}}
 
@@ -73,48 +68,6 @@ def test_a_large_portfolio_is_equal(peer: Peer) -> None:
 
 
 # --------------------------------------------------------------------------------------- documented examples, real bars
-def index(symbol: str) -> list[list[float]]:
-    """The bars of a bundled index."""
-    bars = us_indices().filter(pl.col("symbol") == symbol)
-    return [list(row) for row in bars.select("open", "high", "low", "close", "volume").iter_rows()]
-
-
-def bundled(name: str) -> list[list[float]]:
-    """GOOG or EURUSD, as another peer's package brings them along."""
-    code = f"import json; from backtesting.test import {name} as d; print(json.dumps(d.iloc[:, :5].values.tolist()))"
-    python = str(python_of("backtesting_py"))
-    done = subprocess.run([python, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
-    rows: list[list[float]] = json.loads(done.stdout)
-    return rows
-
-
-SOURCES = {"SPX": index, "NASDAQ": index, "GOOG": bundled, "EURUSD": bundled}
-
-
-def averages(close: list[float], alpha: float) -> list[float]:
-    """The exponential averages."""
-    found = close[:1]
-    for price in close[1:]:
-        found.append(found[-1] + alpha * (price - found[-1]))
-    return found
-
-
-def crossings(fast: list[float], slow: list[float], first: int) -> list[tuple[int, int]]:
-    """The bars at which `fast` crosses `slow`, with +1 upwards and -1 downwards."""
-    signs = [1 if a > b else -1 for a, b in zip(fast, slow, strict=True)]
-    return [(bar, signs[bar]) for bar in range(first, len(signs)) if signs[bar] != signs[bar - 1]]
-
-
-def simple(close: list[float], count: int) -> list[float]:
-    """The simple averages; of the first bars, of as many as there are."""
-    return [sum(close[max(0, t - count + 1) : t + 1]) / min(count, t + 1) for t in range(len(close))]
-
-
-def swing(close: list[float]) -> float:
-    """How far the close moves from bar to bar, as a fraction, on average."""
-    return sum(abs(b / a - 1.0) for a, b in pairwise(close)) / (len(close) - 1)
-
-
 def sma_cross(close: list[float], size: float) -> list[dict[str, Any]]:
     """Long while the average of 10 is above that of 30 (the quickstart's SmaCross)."""
     script: list[dict[str, Any]] = []
@@ -169,7 +122,7 @@ def macd(close: list[float], size: float) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", SOURCES)
 @pytest.mark.parametrize("strategy", [sma_cross, stop_trailing, macd], ids=lambda strategy: strategy.__name__)
 def test_the_peers_examples_on_real_bars_are_equal(name: str, strategy: Any, peer: Peer) -> None:
-    rows = SOURCES[name](name)
+    rows = real_bars(name)
     close = [row[3] for row in rows]
     options = {**DEFAULTS, **COSTS, "cash": 100_000.0, "slip_perc": 0.0005, "slip_open": True}
     case = Case("backtrader", {"A": rows}, options, strategy(close, 10_000.0 // close[0] or 1.0), f"{name}")
