@@ -15,7 +15,7 @@ import pytest
 from parity.book import Book, difference
 from parity.case import Case
 from parity.environment import home
-from parity.laboratory import drawn, examined
+from parity.laboratory import coverage, drawn, examined
 from parity.process import Peer
 from parity.vectorbt import run
 from parity.vectorbt.cases import DEFAULTS
@@ -168,6 +168,37 @@ def test_a_sample_of_random_cases() -> None:
     verdict = examined("vectorbt", exact)
     assert verdict.mismatches == []
     assert verdict.fills > 1000
+
+
+def test_a_search_by_halves_does_not_stop_at_a_sale_too_small_for_its_fee() -> None:
+    """Free cash lets less than a tenth of the sale pass, and half of that would not pay the fixed fee."""
+    verdict = examined("vectorbt", list(drawn("vectorbt", 6, 1691))[1690:])
+    assert (verdict.fills, verdict.mismatches) == (7, [])
+
+
+@pytest.mark.parametrize(("price", "sold"), [(122.0, 19.0), (119.0, 20.0)], ids=["40 free", "nothing free"])
+def test_a_fixed_fee_keeps_a_unit_of_a_sale_of_everything(price: float, sold: float, peer: Peer) -> None:
+    """Long 20 of B, short 12 of A, which locks 2,400: of what the sale of B leaves free, less than the fee of 100 is there, or nothing."""
+    flat, last = [100.0] * 4 + [1.0], [price] * 4 + [1.0]
+    options = {**OPTIONS, "method": "orders", "engine": "numba", "init_cash": 1_000.0, "fixed_fees": 100.0}
+    script = [
+        {"bar": 0, "symbol": "A", "size": -12.0},
+        {"bar": 0, "symbol": "B", "size": 20.0},
+        {"bar": 1, "symbol": "B", "size": -float("inf")},
+    ]
+    case = Case(
+        "vectorbt",
+        {"A": [flat, flat], "B": [flat, last]},
+        {**options, "cash_sharing": True, "size_granularity": 1.0},
+        script,
+    )
+    assert equal(case, peer, 3).fills[-1].quantity == -sold
+
+
+@pytest.mark.slow
+def test_every_option_is_covered() -> None:
+    counts = coverage("vectorbt", drawn("vectorbt", 3, 6000))
+    assert min(counts.values()) >= 50, counts
 
 
 @pytest.mark.slow
