@@ -138,9 +138,9 @@ def _stops(draw: random.Random, options: dict[str, Any]) -> None:
     options["sl_trail"] = kind.startswith("trail")
     options["stop_exit_price"] = draw.choice(("stoplimit", "stoplimit", "stopmarket"))
     nearest = min(options[key] for key in ("sl_stop", "tp_stop") if options[key] is not None)
-    bases = ["close", "price", "valprice"]
+    bases = ["close", "price", "valprice"]  # of a row that trades at its close, all the same
     if not options["sl_trail"] and nearest > 2.0 * options["slippage"]:  # else the stop is hit where it is armed
-        bases.append("fillprice")
+        bases = ["close", "price", "fillprice", "fillprice"]
     options["stop_entry_price"] = draw.choice(bases)
     options |= {"cash_sharing": False, "call_seq": "default", "allow_partial": True, "max_size": None, "min_size": 1e-8}
     if options["size_granularity"] == 0.1:  # leaves a rest of 0.1 that keeps its stops
