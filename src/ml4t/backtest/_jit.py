@@ -171,10 +171,9 @@ def compile_into_cache(symbols: set[str]) -> None:
     """The units of these symbols are in the disk cache. This process cannot run them: the others have no addresses."""
     for symbol, _, _ in _units:
         llvmlite.binding.add_symbol(symbol, 1)
-    with rare_collection():
-        for symbol, dispatcher, signature in _units:
-            if symbol in symbols:
-                dispatcher.compile(signature)
+    for symbol, dispatcher, declared in _units:
+        if symbol in symbols:
+            dispatcher.compile(declared)
 
 
 def bind(dispatcher: Any, *signature: Any) -> Callable[..., Any]:
