@@ -1,6 +1,8 @@
 """Arrays for the tables of the state: allocation, and growth between calls of the kernel."""
 
 import mmap
+import platform
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
@@ -40,14 +42,14 @@ G = TypeVar("G")
 FULL = 0.75  # of a table's room: what is nearly full grows along with what must
 LINKED_ROOMS = (BOOK_ROOM, LOT_ROOM)  # tables whose entries are used in any order, the others are appended to
 COMPACT_ROOMS = (*LINKED_ROOMS, TIMER_ROOM, MEMORY_ROOM)  # tables that keep what is in use, the others keep everything
-LAZY = 1 << 16  # bytes of an array from which on it has pages of its own
-HUGE_PAGES = (
-    1 << 22
-)  # bytes of an array that is written to its end from which on it gets large ones where the system has them
-PRIVATE = (
-    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_ANONYMOUS") else {}
-)  # else Windows, private anyway
-RESERVED = 1 << 22 if PRIVATE else 0
+LAZY = 1 << 16
+"""Bytes of an array from which on it has pages of its own."""
+HUGE_PAGES = 1 << 22
+"""Bytes of an array that is written to its end from which on these are large ones, where the system has them."""
+UNCOUNTED = 0x4000 if sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64") else 0
+"""MAP_NORESERVE: addresses that are not counted as memory. Else no process could be started once there are more of them than memory."""
+FLAGS = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | UNCOUNTED} if hasattr(mmap, "MAP_ANONYMOUS") else {}
+RESERVED = 1 << 20 if UNCOUNTED else 0
 """Entries for which a table that keeps everything has addresses once it has outgrown its first room, so that it is hardly ever copied."""
 
 
@@ -72,7 +74,7 @@ def _pages(n: int, dtype: Any, is_large: bool) -> np.ndarray[Any, Any]:
     size = n * np.dtype(dtype).itemsize
     if size < LAZY:
         return np.zeros(n, dtype)
-    memory = mmap.mmap(-1, size, **PRIVATE)
+    memory = mmap.mmap(-1, size, **FLAGS)
     if is_large and hasattr(mmap, "MADV_HUGEPAGE"):
         memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, dtype)
