@@ -1,53 +1,18 @@
 """The laboratory: cases through a peer and through us; what differs is counted, shrunk and explained."""
 
-import importlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from parity.book import Book, difference
 from parity.case import Case
 from parity.process import Peer
 from parity.report import explained
 from parity.shrink import shrunk
+from parity.subject import subject_of
 
 MOST_EXCEPTIONS = 0.01  # of the cases
-
-
-@dataclass(frozen=True)
-class Defect:
-    """A defect of a peer that we do not copy: the cases it may touch, by a predicate on the input alone, and the smallest of them."""
-
-    name: str
-    applies: Callable[[Case], bool]
-    sentence: str
-    example: Case
-
-
-class Subject(Protocol):
-    """What the module `parity.<peer>` offers. Its `peer.py` is the program that runs in the peer's environment."""
-
-    DEFAULTS: dict[str, Any]  # every option of the peer that cases vary, with its default
-    CHOICES: dict[str, list[Any]]  # the values cases draw for them
-    EXCEPTIONS: tuple[Defect, ...]
-
-    def draw(self, random: random.Random) -> Case:
-        """A random case."""
-        ...
-
-    def run(self, case: Case) -> Book:
-        """What our engine makes of a case."""
-        ...
-
-    def nudged(self, case: Case) -> Iterable[Case]:
-        """The case with one quotient of ours, before its floor, moved by at most 4 ulp; empty where nothing is floored."""
-        ...
-
-    def rules(self, case: Case) -> dict[str, str]:
-        """What our engine is told for a case that is not its default."""
-        ...
 
 
 @dataclass
@@ -72,11 +37,6 @@ class Verdict:
         return f"{counted}, {exceptions} exceptions, {self.floors} at a floor"
 
 
-def subject_of(peer: str) -> Subject:
-    """The module that knows the peer."""
-    return importlib.import_module(f"parity.{peer}")  # type: ignore[return-value]
-
-
 def drawn(peer: str, seed: int, count: int) -> Iterable[Case]:
     """Seeded cases; case i of a seed is the same whatever the count."""
     subject = subject_of(peer)
@@ -95,7 +55,6 @@ def examined(
     """The verdict on the cases; it stops after `most` mismatches. `ours`: another engine in place of ours, for tests of the laboratory."""
     subject, verdict = subject_of(peer), Verdict()
     run = ours or subject.run
-    nudged = getattr(subject, "nudged", lambda _: ())  # a peer that floors nothing has none
     with Peer(peer) as process:
 
         def differs(case: Case) -> bool:
@@ -106,14 +65,14 @@ def examined(
             verdict.cases += 1
             verdict.fills += len(theirs.fills)
             if difference(mine, theirs) is not None:
-                known = next((one.name for one in subject.EXCEPTIONS if one.applies(case)), None)
+                known = next((one.name for one in subject.exceptions if one.applies(case)), None)
                 if known:
                     verdict.exceptions[known] += 1
                     continue
-                if any(difference(run(other), theirs) is None for other in nudged(case)):
+                if any(difference(run(other), theirs) is None for other in subject.nudged(case)):
                     verdict.floors += 1
                     continue
-                small = shrunk(case, differs, subject.DEFAULTS)
+                small = shrunk(case, differs, subject.defaults)
                 mine, theirs = run(small), process.run(small)
                 found = difference(mine, theirs)
                 assert found is not None
@@ -129,16 +88,16 @@ def examined(
 def coverage(peer: str, cases: Iterable[Case], wanted: int = 50) -> dict[str, int]:
     """For every option, the number of cases in which switching it to its default changes what the peer does (counted up to `wanted`)."""
     subject = subject_of(peer)
-    counts = dict.fromkeys(subject.DEFAULTS, 0)
+    counts = dict.fromkeys(subject.defaults, 0)
     with Peer(peer) as process:
         for case in cases:
             open_ = [
-                key for key, count in counts.items() if count < wanted and case.options[key] != subject.DEFAULTS[key]
+                key for key, count in counts.items() if count < wanted and case.options[key] != subject.defaults[key]
             ]
             if not open_ and all(count >= wanted for count in counts.values()):
                 break
             book = process.run(case) if open_ else None
             for key in open_:
-                switched = process.run(case.with_(options={**case.options, key: subject.DEFAULTS[key]}))
+                switched = process.run(case.with_(options={**case.options, key: subject.defaults[key]}))
                 counts[key] += difference(book, switched) is not None  # type: ignore[arg-type]
     return counts

@@ -1,6 +1,8 @@
 """Random cases for backtesting.py."""
 
+import math
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from parity.bars import bars, near
@@ -16,6 +18,8 @@ DEFAULTS: dict[str, Any] = {
     "exclusive_orders": False,
     "finalize_trades": False,
 }
+
+NUDGE = 4.0 * 2.0**-53
 
 CHOICES: dict[str, list[Any]] = {
     "cash": [10_000.0, 1_000_000.0, 777.0],
@@ -95,3 +99,20 @@ def order(draw: random.Random, row: list[float], bar: int, name: str, options: d
         if made.get(exit_, 1.0) <= 0.0:
             del made[exit_]
     return made
+
+
+def nudged(case: Case) -> Iterator[Case]:
+    """The case with the fraction of one relative order moved so far that its quotient, which grows with it, moves by at most 4 ulp.
+
+    4 · 2⁻⁵³ of a number is never more than 4 of its ulp. A fixed commission is divided by the fraction, too, which doubles the move.
+    """
+    most = NUDGE / (
+        2.0 if case.options["commission"].get("fixed") or case.options["commission"]["kind"] == "per_unit" else 1.0
+    )
+    for i, request in enumerate(case.script):
+        if request["do"] == "order" and request["size"] < 1.0:
+            for towards in (0.0, 2.0):
+                size = math.nextafter(request["size"], towards)
+                while abs(size - request["size"]) <= most * request["size"]:
+                    yield case.with_(script=[*case.script[:i], {**request, "size": size}, *case.script[i + 1 :]])
+                    size = math.nextafter(size, towards)

@@ -1,20 +1,18 @@
 """A case of backtesting.py through our engine: options become settings, requests become calls of the broker."""
 
-from datetime import date
 from typing import Any
 
-import polars as pl
-
-from ml4t.backtest import BacktestConfig, Strategy, run
+from ml4t.backtest import Strategy, run
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
-from ml4t.backtest.profiles import PROFILES
-from parity.book import Book, Fill, Point
+from parity import engine
+from parity.book import Book, Fill
 from parity.case import Case
 
 
-def settings(options: dict[str, Any]) -> dict[str, Any]:
+def settings(case: Case) -> dict[str, Any]:
     """The settings that the options come to, over the profile."""
+    options = case.options
     commission = options["commission"]
     costs: dict[str, Any] = {"spread": {"kind": "rate", "rate": options["spread"]}}
     if commission["kind"] in ("rate", "fixed_and_rate"):
@@ -44,10 +42,7 @@ def models_of(options: dict[str, Any]) -> dict[str, Any] | None:
 
 def rules_of(case: Case) -> dict[str, str]:
     """Every setting that is not our default, by key."""
-    plain = BacktestConfig().flatten()
-    config = BacktestConfig.load(settings(case.options))
-    sources = {one.key: f" [{one.source}]" for one in PROFILES["backtesting_py"].differences}
-    return {key: f"{value}{sources.get(key, '')}" for key, value in config.flatten().items() if plain.get(key) != value}
+    return engine.rules("backtesting_py", settings(case))
 
 
 class Scripted(Strategy):
@@ -58,9 +53,7 @@ class Scripted(Strategy):
         self.names: dict[int, str] = {}
         self.outcomes: dict[str, str] = {}
         self.bar = 0
-        self.by_bar: dict[int, list[dict[str, Any]]] = {}
-        for request in case.script:
-            self.by_bar.setdefault(request["bar"], []).append(request)
+        self.by_bar = engine.by_bar(case)
 
     def on_bar(self) -> None:
         self.bar += 1
@@ -150,23 +143,11 @@ class Scripted(Strategy):
         self.sent(name, send("A", abs(lot.quantity), lot=lot.id, **price))
 
 
-def frame_of(case: Case) -> pl.DataFrame:
-    """The bars of the case, a day each."""
-    rows = [
-        (date.fromordinal(737425 + day), symbol, *row)
-        for day in range(case.length)
-        for symbol, bars in case.bars.items()
-        if day < len(bars) and (row := bars[day]) is not None
-    ]
-    columns = ["timestamp", "symbol", "open", "high", "low", "close", "volume"]
-    return pl.DataFrame(rows, columns, orient="row")
-
-
 def run_case(case: Case) -> Book:
     """The book of the case."""
     strategy = Scripted(case)
     try:
-        result = run(strategy, frame_of(case), settings(case.options), models=models_of(case.options))
+        result = run(strategy, engine.frame(case), settings(case), models=models_of(case.options))
     except BacktestError as error:
         return Book(error=f"{type(error).__name__}: {error}")
     rows, opening = result._state.fills.row, result._state.fills.order
@@ -179,14 +160,10 @@ def run_case(case: Case) -> Book:
         if origin == "end_of_run":
             name = strategy.names[int(opening[Order(strategy.broker, order).lot - 1])]
         fills.append(Fill(int(rows[number]), "A", name, price, quantity if side == "buy" else -quantity, fee))
-    points = [
-        Point(bar, cash, equity)
-        for bar, (cash, equity) in enumerate(result.equity.select("cash", "equity").iter_rows())
-    ]
     live = {strategy.names[order.id] for order in strategy.queue() if order.id in strategy.names}
     filled = {fill.order for fill in fills}
     for request in case.script:
         if request["do"] == "order":
             name = request["id"]
             strategy.outcomes.setdefault(name, "live" if name in live else "filled" if name in filled else "gone")
-    return Book(fills, points[1:], {**strategy.outcomes, **dict.fromkeys(live, "live")})
+    return Book(fills, engine.points(result)[1:], {**strategy.outcomes, **dict.fromkeys(live, "live")})

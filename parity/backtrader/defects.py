@@ -2,7 +2,7 @@
 
 from parity.backtrader.cases import DEFAULTS
 from parity.case import Case
-from parity.laboratory import Defect
+from parity.subject import Defect
 
 
 def has_late_member(case: Case) -> bool:

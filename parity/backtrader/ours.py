@@ -1,24 +1,22 @@
 """A case of backtrader through our engine: options become settings, requests become calls of the broker."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-import polars as pl
-
-from ml4t.backtest import BacktestConfig, Offset, Strategy, Trail, run
+from ml4t.backtest import Offset, Strategy, Trail, run
 from ml4t.backtest.enums import OrderState, Reason
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
-from ml4t.backtest.profiles import PROFILES
-from parity.book import Book, Fill, Point
+from parity import engine
+from parity.book import Book, Fill
 from parity.case import Case
 
-FIRST_DAY = date.fromordinal(737425)
 SHORT = {Reason.INSUFFICIENT_CASH, Reason.INSUFFICIENT_MARGIN}
 
 
-def settings(options: dict[str, Any]) -> dict[str, Any]:
+def settings(case: Case) -> dict[str, Any]:
     """The settings that the options come to, over the profile."""
+    options = case.options
     match = "keep" if options["slip_out"] else "cap"
     slippage: dict[str, Any] = {"kind": "none"}
     if options["slip_perc"]:
@@ -58,10 +56,7 @@ def commission_of(given: dict[str, Any]) -> dict[str, Any]:
 
 def rules_of(case: Case) -> dict[str, str]:
     """Every setting that is not our default, by key."""
-    plain = BacktestConfig().flatten()
-    config = BacktestConfig.load(settings(case.options))
-    sources = {one.key: f" [{one.source}]" for one in PROFILES["backtrader"].differences}
-    return {key: f"{value}{sources.get(key, '')}" for key, value in config.flatten().items() if plain.get(key) != value}
+    return engine.rules("backtrader", settings(case))
 
 
 class Scripted(Strategy):
@@ -73,9 +68,7 @@ class Scripted(Strategy):
         self.named: dict[str, Order] = {}
         self.leaders: dict[str, str] = {}
         self.groups: dict[str, list[str]] = {}
-        self.by_bar: dict[int, list[dict[str, Any]]] = {}
-        for request in case.script:
-            self.by_bar.setdefault(request["bar"], []).append(request)
+        self.by_bar = engine.by_bar(case)
 
     def on_bar(self) -> None:
         self.bar += 1
@@ -86,7 +79,7 @@ class Scripted(Strategy):
 
     def until(self, days: int) -> dict[str, Any]:
         """Valid for the bars of so many days from this one: the order ends where it meets the first bar after them."""
-        day = FIRST_DAY + timedelta(days=self.bar + self.case.options["coo"] + days + 1)
+        day = engine.day(self.bar + self.case.options["coo"] + days + 1)
         return {"tif": "GTD", "until": datetime(day.year, day.month, day.day, tzinfo=UTC)}
 
     def terms(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -167,34 +160,24 @@ def outcome(order: Order) -> str:
     return "margin" if order.reason in SHORT else "cancelled"
 
 
-def frame_of(case: Case) -> pl.DataFrame:
-    """The bars of the case, a day each."""
-    rows = [
-        (FIRST_DAY + timedelta(days=day), symbol, *row)
-        for day in range(case.length)
-        for symbol, bars in case.bars.items()
-        if day < len(bars) and (row := bars[day]) is not None
-    ]
-    columns = ["timestamp", "symbol", "open", "high", "low", "close", "volume"]
-    return pl.DataFrame(rows, columns, orient="row")
-
-
 def run_case(case: Case) -> Book:
     """The book of the case."""
     strategy = Scripted(case)
     try:
-        result = run(strategy, frame_of(case), settings(case.options))
+        result = run(strategy, engine.frame(case), settings(case))
     except BacktestError as error:
         return Book(error=f"{type(error).__name__}: {error}")
     names = {order.id: name for name, order in strategy.named.items()}
-    days = {FIRST_DAY + timedelta(days=day): day for day in range(case.length)}
     columns = ("order_id", "symbol", "timestamp", "side", "quantity", "price", "commission")
     fills = [
-        Fill(days[time.date()], symbol, names[order], price, quantity if side == "buy" else -quantity, fee)
+        Fill(
+            (time.date() - engine.FIRST_DAY).days,
+            symbol,
+            names[order],
+            price,
+            quantity if side == "buy" else -quantity,
+            fee,
+        )
         for order, symbol, time, side, quantity, price, fee in result.fills.select(columns).iter_rows()
     ]
-    points = [
-        Point(bar, cash, equity)
-        for bar, (cash, equity) in enumerate(result.equity.select("cash", "equity").iter_rows())
-    ]
-    return Book(fills, points, {name: outcome(order) for name, order in strategy.named.items()})
+    return Book(fills, engine.points(result), {name: outcome(order) for name, order in strategy.named.items()})

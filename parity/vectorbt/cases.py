@@ -6,7 +6,6 @@ from typing import Any
 
 from parity.bars import bars
 from parity.case import Case
-from parity.laboratory import Defect
 
 FLAGS = ("entries", "exits", "short_entries", "short_exits")
 DEFAULTS: dict[str, Any] = {
@@ -145,6 +144,3 @@ def _stops(draw: random.Random, options: dict[str, Any]) -> None:
     options |= {"cash_sharing": False, "call_seq": "default", "allow_partial": True, "max_size": None, "min_size": 1e-8}
     if options["size_granularity"] == 0.1:  # leaves a rest of 0.1 that keeps its stops
         options["size_granularity"] = 0.5
-
-
-EXCEPTIONS: tuple[Defect, ...] = ()

@@ -1,15 +1,12 @@
 """Cases of vectorbt through our engine: its arguments as settings, its rows of sizes and signals as calls of the broker."""
 
 import math
-from datetime import date
 from typing import Any
-
-import polars as pl
 
 from ml4t.backtest import BacktestConfig, Engine, Exits, Fill, Strategy, Trail
 from ml4t.backtest.enums import Origin
 from ml4t.backtest.errors import BacktestError
-from ml4t.backtest.profiles import PROFILES
+from parity import engine
 from parity.book import Book, Point
 from parity.book import Fill as BookFill
 from parity.case import Case
@@ -18,7 +15,6 @@ from parity.vectorbt.signals import LONG, SHORT, Request, request, wish
 
 EXITS = (Origin.STOP_LOSS, Origin.TAKE_PROFIT, Origin.TRAILING_STOP)
 RULES = ("accumulate", "upon_long_conflict", "upon_short_conflict", "upon_dir_conflict", "upon_opposite_entry")
-FIRST_DAY = date(2020, 1, 1).toordinal()
 
 
 def of_column(value: Any, column: int) -> Any:
@@ -56,10 +52,7 @@ def settings(case: Case, column: int | None = None) -> dict[str, Any]:
 
 def rules_of(case: Case) -> dict[str, str]:
     """Every setting that is not our default, by key."""
-    plain = BacktestConfig().flatten()
-    config = BacktestConfig.load(settings(case))
-    sources = {one.key: f" [{one.source}]" for one in PROFILES["vectorbt"].differences}
-    return {key: f"{value}{sources.get(key, '')}" for key, value in config.flatten().items() if plain.get(key) != value}
+    return engine.rules("vectorbt", settings(case))
 
 
 class Orders(Strategy):
@@ -176,17 +169,6 @@ class Signals(Orders):
 STRATEGIES = {"orders": Orders, "signals": Signals}
 
 
-def frame_of(case: Case, symbols: list[str]) -> pl.DataFrame:
-    """The bars of the symbols, a day each."""
-    rows = [
-        (date.fromordinal(FIRST_DAY + day), symbol, *row)
-        for day in range(case.length)
-        for symbol in symbols
-        if (row := case.bars[symbol][day]) is not None
-    ]
-    return pl.DataFrame(rows, ["timestamp", "symbol", "open", "high", "low", "close", "volume"], orient="row")
-
-
 def run_case(case: Case) -> Book:
     """The book of the case: of one account, or of one for every column, added up."""
     symbols = list(case.bars)
@@ -197,13 +179,15 @@ def run_case(case: Case) -> Book:
     for column, names in accounts:
         config = BacktestConfig.load(settings(case, column), **{"data.universe": names})
         try:
-            result = Engine(strategy(case, names), frame_of(case, names), config).run()
+            result = Engine(
+                strategy(case, names), engine.frame(case.with_(bars={name: case.bars[name] for name in names})), config
+            ).run()
         except BacktestError as error:
             return Book(error=f"{type(error).__name__}: {error}")
         table = result.fills.select("timestamp", "symbol", "side", "quantity", "price", "commission")
         for when, symbol, side, quantity, price, commission in table.iter_rows():
             signed = quantity if side == "buy" else -quantity
-            fills.append(BookFill(when.toordinal() - FIRST_DAY, symbol, "", price, signed, commission))
+            fills.append(BookFill((when.date() - engine.FIRST_DAY).days, symbol, "", price, signed, commission))
         for bar, row in enumerate(result.equity.select("cash", "equity").iter_rows()):
             cash[bar] += row[0]
             equity[bar] += row[1]

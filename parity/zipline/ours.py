@@ -1,24 +1,23 @@
 """A case of zipline through our engine: options become settings, requests become calls of the broker."""
 
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import polars as pl
-
-from ml4t.backtest import BacktestConfig, Strategy, run
+from ml4t.backtest import Strategy, run
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
-from ml4t.backtest.profiles import PROFILES
-from parity.book import Book, Fill, Point
+from parity import engine
+from parity.book import Book, Fill
 from parity.case import Case
 
 SESSION = {"open": "09:30", "close": "09:40", "timezone": "UTC"}
 MINUTES = 10  # of a session
-COLUMNS = ["timestamp", "symbol", "open", "high", "low", "close", "volume"]
 
 
-def settings(options: dict[str, Any]) -> dict[str, Any]:
+def settings(case: Case) -> dict[str, Any]:
     """The settings that the options come to, over the profile."""
+    options = case.options
     costs: dict[str, Any] = {"commission": commission_of(options["commission"])}
     fills: dict[str, Any] = {"participation": None}
     given = options["slippage"]
@@ -48,10 +47,7 @@ def commission_of(given: dict[str, Any]) -> dict[str, Any]:
 
 def rules_of(case: Case) -> dict[str, str]:
     """Every setting that is not our default, by key."""
-    plain = BacktestConfig().flatten()
-    config = BacktestConfig.load(settings(case.options))
-    sources = {one.key: f" [{one.source}]" for one in PROFILES["zipline"].differences}
-    return {key: f"{value}{sources.get(key, '')}" for key, value in config.flatten().items() if plain.get(key) != value}
+    return engine.rules("zipline", settings(case))
 
 
 def whole(units: float) -> int:
@@ -66,9 +62,7 @@ class Scripted(Strategy):
         self.case, self.bar = case, -1
         self.bars = iter(bars_of(case))
         self.orders: dict[str, Order | None] = {}
-        self.by_bar: dict[int, list[dict[str, Any]]] = {}
-        for request in case.script:
-            self.by_bar.setdefault(request["bar"], []).append(request)
+        self.by_bar = engine.by_bar(case)
         self.is_by_session = case.options["cancel"] == "eod" and case.options["frequency"] == "minute"
 
     def on_bar(self) -> None:
@@ -106,22 +100,10 @@ def bars_of(case: Case) -> list[int]:
     return [bar for bar in range(case.length) if any(bar < len(rows) and rows[bar] for rows in case.bars.values())]
 
 
-def frame_of(case: Case) -> pl.DataFrame:
-    """The bars of the case, a day each, or a minute each of sessions of ten minutes."""
-
-    def time(bar: int) -> Any:
-        if case.options["frequency"] == "daily":
-            return date(2020, 1, 6) + timedelta(days=bar)
-        start = datetime(2020, 1, 6, 9, 31, tzinfo=UTC)
-        return start + timedelta(days=bar // MINUTES, minutes=bar % MINUTES)
-
-    rows = [
-        (time(bar), symbol, *row)
-        for bar in range(case.length)
-        for symbol, bars in case.bars.items()
-        if bar < len(bars) and (row := bars[bar]) is not None
-    ]
-    return pl.DataFrame(rows, COLUMNS, orient="row")
+def minute(bar: int) -> datetime:
+    """The end of a bar of sessions of ten minutes."""
+    start = datetime(2020, 1, 6, 9, 31, tzinfo=UTC)
+    return start + timedelta(days=bar // MINUTES, minutes=bar % MINUTES)
 
 
 def run_case(case: Case) -> Book:
@@ -130,7 +112,8 @@ def run_case(case: Case) -> Book:
     if not bars:
         return Book()
     try:
-        result = run(strategy, frame_of(case), settings(case.options))
+        time = minute if case.options["frequency"] == "minute" else engine.day
+        result = run(strategy, engine.frame(case, time), settings(case))
     except BacktestError as error:
         return Book(error=f"{type(error).__name__}: {error}")
     names = {order.id: name for name, order in strategy.orders.items() if order is not None}
@@ -142,10 +125,7 @@ def run_case(case: Case) -> Book:
             result.fills["timestamp"], result.fills.select(columns).iter_rows(), strict=True
         )
     ]
-    points = [
-        Point(bar, cash, equity)
-        for bar, (cash, equity) in zip(bars, result.equity.select("cash", "equity").iter_rows(), strict=True)
-    ]
+    points = [replace(point, bar=bar) for bar, point in zip(bars, engine.points(result), strict=True)]
     orders = {name: outcome(order) for name, order in strategy.orders.items()}
     return Book(fills, points, orders)
 

@@ -11,14 +11,16 @@ import pytest
 
 from ml4t.backtest import Result
 from ml4t.backtest import run as engine
-from parity.backtrader import EXCEPTIONS, run
 from parity.backtrader.cases import DEFAULTS, TYPES, request
+from parity.backtrader.defects import EXCEPTIONS
+from parity.backtrader.ours import run_case as run
 from parity.bars import bars
 from parity.book import difference
 from parity.case import Case
-from parity.laboratory import Defect, coverage, drawn, examined
+from parity.laboratory import coverage, drawn, examined
 from parity.limit_orders import FOUR, FOURTEEN, Limits, Rules, minutes
 from parity.process import Peer
+from parity.subject import Defect
 from real_bars import SOURCES, averages, crossings, real_bars, simple, swing
 
 COSTS = {"commission": {"kind": "percent", "rate": 0.001}}

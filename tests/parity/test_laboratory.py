@@ -10,7 +10,8 @@ import pytest
 from parity.backtesting_py.cases import DEFAULTS
 from parity.book import Book, Fill
 from parity.case import Case
-from parity.laboratory import coverage, drawn, examined, subject_of
+from parity.laboratory import coverage, drawn, examined
+from parity.subject import subject_of
 
 FLAT = [[100.0, 101.0, 99.0, 100.0, 1.0]] * 6
 BUY = {"bar": 1, "do": "order", "id": "a", "side": 1, "size": 10}

@@ -10,8 +10,8 @@ import pytest
 
 from parity.book import Book, difference
 from parity.case import Case
-from parity.laboratory import subject_of
 from parity.process import Peer
+from parity.subject import subject_of
 from real_bars import SOURCES, averages, crossings, real_bars, simple, swing
 
 Crossings = list[tuple[int, int]]  # bar, +1 upwards or -1 downwards
@@ -57,7 +57,7 @@ STRATEGIES: dict[str, tuple[Callable[[list[float]], Crossings], str]] = {
 def of_vectorbt(rows: list[list[float]], found: Crossings, exits: str, far: float) -> Case:
     """Entries long, and short where there are stops, with all cash."""
     options = {
-        **subject_of("vectorbt").DEFAULTS,
+        **subject_of("vectorbt").defaults,
         "method": "signals",
         "engine": "numba",
         "default_size": float("inf"),
@@ -76,7 +76,7 @@ def of_vectorbt(rows: list[list[float]], found: Crossings, exits: str, far: floa
 def of_backtesting_py(rows: list[list[float]], found: Crossings, exits: str, far: float) -> Case:
     """Each crossing closes what is there and enters long or short with all equity."""
     options = {
-        **subject_of("backtesting_py").DEFAULTS,
+        **subject_of("backtesting_py").defaults,
         "cash": 1_000_000.0,
         "commission": {"kind": "rate", "rate": 0.002},
         "finalize_trades": True,

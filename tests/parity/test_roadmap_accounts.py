@@ -11,9 +11,9 @@ from parity.backtesting_py.cases import DEFAULTS as MARGIN
 from parity.backtrader.cases import DEFAULTS as FEEDS
 from parity.book import Book, difference
 from parity.case import Case
-from parity.laboratory import subject_of
 from parity.limit_orders import minutes
 from parity.process import Peer
+from parity.subject import subject_of
 from parity.zipline.cases import DEFAULTS as CLOSES
 
 BARS = [list(row) for row in minutes().select("open", "high", "low", "close", "volume").iter_rows()]

@@ -8,9 +8,9 @@ import pytest
 from parity.backtesting_py.cases import DEFAULTS as INSIDE_BARS
 from parity.book import Book, difference
 from parity.case import Case
-from parity.laboratory import subject_of
 from parity.limit_orders import AWAY, EVERY, HOLD, minutes
 from parity.process import Peer
+from parity.subject import subject_of
 from parity.zipline.cases import DEFAULTS as AT_CLOSES
 
 OPTIONS = {

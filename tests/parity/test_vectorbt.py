@@ -17,8 +17,8 @@ from parity.case import Case
 from parity.environment import home
 from parity.laboratory import coverage, drawn, examined
 from parity.process import Peer
-from parity.vectorbt import run
 from parity.vectorbt.cases import DEFAULTS
+from parity.vectorbt.ours import run_case as run
 
 BUILT = any(home().glob("vectorbt-*/complete"))
 pytestmark = pytest.mark.skipif(

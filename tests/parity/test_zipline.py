@@ -10,10 +10,12 @@ import pytest
 from ml4t.backtest.datasets import us_indices
 from parity.book import Book, Fill, difference
 from parity.case import Case
-from parity.laboratory import Defect, coverage, drawn, examined
+from parity.laboratory import coverage, drawn, examined
 from parity.process import Peer
-from parity.zipline import EXCEPTIONS, run
+from parity.subject import Defect
 from parity.zipline.cases import DEFAULTS
+from parity.zipline.defects import EXCEPTIONS
+from parity.zipline.ours import run_case as run
 
 EXAMPLE = {  # what zipline's own examples set, because their stored results are older than its defaults
     **DEFAULTS,
