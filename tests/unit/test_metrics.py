@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.metrics import METRICS, Unit, compute, risk, trading
+from ml4t.backtest.metrics import METRICS, Sample, Unit, compute, risk
 from ml4t.backtest.metrics import returns as growth
 from ml4t.backtest.metrics.cost import cost_fraction
 from ml4t.backtest.metrics.drawdown import calmar, max_drawdown, max_drawdown_duration
-from ml4t.backtest.metrics.exposure import average_exposure, exposure, turnover
-from ml4t.backtest.metrics.sample import period_returns
+from ml4t.backtest.metrics.exposure import average_gross_exposure, average_net_exposure, exposure, turnover
+from ml4t.backtest.metrics.sample import Cost, period_returns
 
 TIME = pl.Datetime("ns", "UTC")
 SCHEMAS = {
@@ -78,6 +78,18 @@ def computed(initial_cash=INITIAL, rows=None, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return compute(**frames(**(rows or {})), initial_cash=initial_cash, **options)
+
+
+def sample(path, free=0.0, per_year=252.0, var_level=0.05, **others):
+    """What is measured on a path of equity that starts with the initial cash."""
+    equity = np.array(path[1:], dtype=float)
+    arrays = {"gross": equity, "net": equity} | {name: np.array(a, dtype=float) for name, a in others.items()}
+    settings = {"risk_free_rate": free, "periods_per_year": per_year, "var_level": var_level}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        measured = Sample(initial_cash=float(path[0]), equity=equity, last=None, **arrays, **settings)
+        assert measured.growth.first == path[0]
+    return measured
 
 
 # --- against empyrical ------------------------------------------------------------------------------------------------
@@ -157,37 +169,62 @@ def test_unknown_basis_is_an_error_with_the_nearest_name():
 
 
 def test_growth_by_hand():
-    two_years = np.array([100.0, 130.0, 90.0, 110.0, 121.0])
+    two_years = sample([100.0, 130.0, 90.0, 110.0, 121.0]).growth
     assert growth.cagr(two_years, periods_per_year=2) == pytest.approx(0.1)  # 1.21^(2 ÷ 4) − 1
     assert growth.total_return(two_years) == pytest.approx(0.21)
-    assert growth.cagr(np.array([100.0, 0.0]), 252) == -1.0
-    assert growth.cagr(np.array([100.0, -5.0]), 1) is None
-    assert growth.total_return(np.array([100.0, -5.0])) == pytest.approx(-1.05)
+    assert growth.cagr(sample([100.0, 0.0]).growth, 252) == -1.0
+    assert growth.cagr(sample([100.0, -5.0]).growth, 1) is None
+    assert growth.total_return(sample([100.0, -5.0]).growth) == pytest.approx(-1.05)
+
+
+def test_moments_by_hand():
+    # returns 0.5, -0.5, 1, -0.25: mean 0.1875; deviations 0.3125, -0.6875, 0.8125, -0.4375
+    measured = sample([64.0, 96.0, 48.0, 96.0, 72.0]).growth
+    deviations = (0.3125, -0.6875, 0.8125, -0.4375)
+    assert measured.mean == 0.1875
+    assert measured[4:7] == pytest.approx([sum(d**power for d in deviations) for power in (2, 3, 4)], rel=1e-14)
+    assert (measured.best, measured.worst, measured.shortfall) == (1.0, -0.5, 0.25 + 0.0625)
+
+
+@given(st.lists(st.floats(-0.9, 9.0), min_size=2, max_size=60), st.floats(-0.02, 0.02))
+def test_moments_are_those_of_two_passes(steps, free):
+    path = 1e4 * np.cumprod([1.0, *(1 + np.array(steps))])
+    returns = period_returns(path)
+    deviations = returns - returns.mean()
+    measured = sample(path, (1 + free) ** 252 - 1).growth
+    assert measured.mean == pytest.approx(returns.mean(), rel=1e-12, abs=1e-12)
+    scale = max(np.abs(deviations).max(), 1e-3)  # returns themselves are rounded
+    for power, found in zip((2, 3, 4), measured[4:7], strict=True):
+        assert found == pytest.approx((deviations**power).sum(), rel=1e-10, abs=1e-12 * scale**power * len(steps))
+    assert measured.shortfall == pytest.approx((np.minimum(returns - free, 0) ** 2).sum(), rel=1e-9, abs=1e-12)
 
 
 def test_risk_free_rate_compounds_over_the_year():
     # 21 % a year is 10 % in each half; excess returns 0 and 0.2, mean 0.1, s = 0.1·√2, times √2
-    assert risk.sharpe(np.array([0.1, 0.3]), 2, 0.21) == pytest.approx(1.0)
+    assert risk.sharpe(sample([1.0, 1.1, 1.43], 0.21, 2).growth, 2, 0.21) == pytest.approx(1.0)
     # excess −0.1 and 0.3: mean 0.1, downside √(0.01 ÷ 2), times √2
-    assert risk.sortino(np.array([0.0, 0.4]), 2, 0.21) == pytest.approx(2.0)
+    assert risk.sortino(sample([1.0, 1.0, 1.4], 0.21, 2).growth, 2, 0.21) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.1, 0.9, 1.0001])
 def test_steady_growth_has_no_ratio(factor):
-    path = 100.0 * np.power(factor, np.arange(50.0))
-    returns = period_returns(path)
-    assert risk.volatility(returns, 252) == 0.0
-    assert [risk.sharpe(returns, 252), risk.skew(returns), risk.kurtosis(returns)] == [None] * 3
-    assert (risk.sortino(returns, 252) is None) == (factor >= 1)
-    assert (calmar(path, 252) is None) == (factor >= 1)
+    steady = sample(100.0 * np.power(factor, np.arange(50.0))).growth
+    assert risk.volatility(steady, 252) == 0.0
+    assert [risk.sharpe(steady, 252), risk.skew(steady), risk.kurtosis(steady)] == [None] * 3
+    assert (risk.sortino(steady, 252) is None) == (factor >= 1)
+    assert (calmar(steady, 252) is None) == (factor >= 1)
 
 
 def test_tails_by_hand():
-    returns = np.array([0.05, -0.03, 0.01, -0.01, 0.02])
-    assert risk.value_at_risk(returns, 0.25) == pytest.approx(-0.01)  # 5 values: the quartile is the second smallest
-    assert risk.value_at_risk(returns, 0.125) == pytest.approx(-0.02)  # halfway between −0.03 and −0.01
-    assert risk.conditional_value_at_risk(returns, 0.25) == pytest.approx(-0.02)
-    assert risk.conditional_value_at_risk(returns, 0.05) == pytest.approx(-0.03)
+    def tail(level):
+        path = np.cumprod([1.0, 1.05, 0.97, 1.01, 0.99, 1.02])  # returns 0.05, -0.03, 0.01, -0.01, 0.02
+        return sample(path, var_level=level).tail
+
+    assert risk.value_at_risk(tail(0.25)) == pytest.approx(-0.01)  # 5 values: the quartile is the second smallest
+    assert risk.value_at_risk(tail(0.125)) == pytest.approx(-0.02)  # halfway between −0.03 and −0.01
+    assert risk.value_at_risk(tail(1.0)) == pytest.approx(0.05)
+    assert risk.conditional_value_at_risk(tail(0.25)) == pytest.approx(-0.02)
+    assert risk.conditional_value_at_risk(tail(0.05)) == pytest.approx(-0.03)
 
 
 @pytest.mark.parametrize(
@@ -203,24 +240,26 @@ def test_tails_by_hand():
     ],
 )
 def test_longest_drawdown(path, duration):
-    assert max_drawdown_duration(np.array(path, dtype=float)) == duration
+    assert max_drawdown_duration(sample(path).growth) == duration
 
 
 def test_drawdown_by_hand():
-    path = np.array([100.0, 80.0, 120.0, 90.0, 96.0])
+    path = sample([100.0, 80.0, 120.0, 90.0, 96.0]).growth
     assert max_drawdown(path) == pytest.approx(-0.25)
     assert calmar(path, periods_per_year=4) == pytest.approx(-0.04 / 0.25)  # one year, −4 %
-    assert max_drawdown(np.array([100.0, -50.0])) == pytest.approx(-1.5)
+    assert max_drawdown(sample([100.0, -50.0]).growth) == pytest.approx(-1.5)
 
 
 def test_exposure_by_hand():
     gross, equity = np.array([0.0, 100.0, 300.0, 0.0]), np.array([100.0, 100.0, 150.0, 100.0])
-    assert exposure(gross) == 0.5
-    assert average_exposure(gross, equity) == pytest.approx(0.75)  # (0 + 1 + 2 + 0) ÷ 4
-    assert average_exposure(-gross, equity) == pytest.approx(-0.75)
-    assert turnover(np.array([400.0, 50.0]), equity, years=0.5) == pytest.approx(8.0)  # 450 ÷ 112.5 ÷ 0.5
-    assert average_exposure(gross, equity * 0) is None
-    assert turnover(np.array([400.0, 50.0]), equity - 100, years=1) is None
+    held = sample([100.0, *equity], gross=gross, net=-gross).exposure
+    assert exposure(held) == 0.5
+    assert average_gross_exposure(held) == pytest.approx(0.75)  # (0 + 1 + 2 + 0) ÷ 4
+    assert average_net_exposure(held) == pytest.approx(-0.75)
+    assert turnover(450.0, held, years=0.5) == pytest.approx(8.0)  # 450 ÷ 112.5 ÷ 0.5
+    ruined = sample([100.0, *(equity - 100)], gross=gross).exposure
+    assert average_gross_exposure(ruined) is None
+    assert turnover(450.0, ruined, years=1) is None
 
 
 def test_exposure_of_a_result_sees_every_point():
@@ -267,7 +306,7 @@ def test_losing_streak_follows_the_exits_not_the_rows():
 
 @pytest.mark.parametrize(("pnl", "streak"), [([], 0), ([1.0], 0), ([-1.0], 1), ([-1.0, -1.0, 0.0, -1.0], 2)])
 def test_losing_streak(pnl, streak):
-    assert trading.longest_losing_streak(np.array(pnl)) == streak
+    assert computed(rows={"trades": trade_rows(*pnl)})["longest_losing_streak"] == streak
 
 
 def test_only_wins_have_no_loss_to_compare_with():
@@ -303,7 +342,7 @@ def test_costs_and_counts_by_hand():
     assert {name: metrics[name] for name in expected} == pytest.approx(expected)
     contract = computed(1000.0, rows, periods_per_year=4, multipliers={"B": 50.0})
     assert contract["traded_value"] == 200.0 + 50 * 300.0
-    assert cost_fraction(np.array([]), np.array([]), 0.0) is None
+    assert cost_fraction(Cost(), 0.0) is None
 
 
 def test_without_rows_counts_are_zero_and_the_rest_is_none():
@@ -415,4 +454,4 @@ def test_every_public_function_has_an_example_that_holds(function):
 def test_every_metric_function_is_registered():
     registered = {name for m in METRICS.values() for name in m.value.__code__.co_names}
     functions = {p.values[0].__name__ for p in public_functions() if p.id.split(".")[0] in MODULES[:6]}
-    assert functions - registered == {"per_period"}
+    assert functions <= registered

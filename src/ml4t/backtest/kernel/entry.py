@@ -13,6 +13,7 @@ from ml4t.backtest.kernel import indicator
 from ml4t.backtest.kernel.callback import advance_to_decision, call_at_decisions
 from ml4t.backtest.kernel.clock import merge, push_timer
 from ml4t.backtest.kernel.exit import is_under_way
+from ml4t.backtest.kernel.measure import measure_entry
 from ml4t.backtest.kernel.memory import recursive
 from ml4t.backtest.kernel.request import change_order, link_orders, place, withdraw_order
 from ml4t.backtest.kernel.round_trip import excursion_entry, round_trip_entry
@@ -131,6 +132,7 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "under_way": (under_way_entry, _INT, _INT),
     "range": (range_entry, *[_INT] * 3),
     "round_trips": (round_trip_entry, _INT, *[_INTS] * 6, *[_FLOATS] * 9),
+    "measure": (measure_entry, *[_FLOATS] * 3, _INTS, _FLOAT, _FLOAT, *[_FLOATS] * 6),
     "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
 }
 """Name → function and the types of its arguments."""

@@ -1,43 +1,44 @@
-"""What trading cost, from the fills [F]. P&L and equity already contain it: nothing here is to be subtracted again."""
+"""What trading cost. P&L and equity already contain it: nothing here is to be subtracted again."""
 
 import numpy as np
 
-from ml4t.backtest.metrics.metric import Array, defined
+from ml4t.backtest.metrics.metric import defined
+from ml4t.backtest.metrics.sample import Cost
 
 
 @defined
-def total(amounts: Array) -> float:
-    """Σ amounts, money: the commissions, slippage costs or traded values of all fills.
+def total(amount: float) -> float:
+    """The sum over all fills of their traded values, commissions or slippage costs, money.
 
     Slippage cost is |price − reference price| · quantity · multiplier (docs/semantics/costs.md).
 
     Example:
-        >>> total(np.array([1.0, 2.5]))
-        3.5
+        >>> total(Cost(commission=2.0).commission)
+        2.0
 
     """
-    return float(np.sum(amounts))
+    return amount
 
 
 @defined
-def total_cost(commission: Array, slippage: Array) -> float:
+def total_cost(cost: Cost) -> float:
     """Σ commission + Σ slippage cost, money.
 
     Example:
-        >>> total_cost(np.array([1.0, 1.0]), np.array([0.5, 0.0]))
+        >>> total_cost(Cost(commission=2.0, slippage=0.5))
         2.5
 
     """
-    return float(np.sum(commission) + np.sum(slippage))
+    return cost.commission + cost.slippage
 
 
 @defined
-def cost_fraction(commission: Array, slippage: Array, base: float) -> float:
+def cost_fraction(cost: Cost, base: float) -> float:
     """(Σ commission + Σ slippage cost) ÷ base, a fraction. None where the base (traded value, initial cash) is 0.
 
     Example:
-        >>> cost_fraction(np.array([3.0]), np.array([2.0]), base=10_000.0)
+        >>> cost_fraction(Cost(commission=3.0, slippage=2.0), base=10_000.0)
         0.0005
 
     """
-    return float(np.divide(np.sum(commission) + np.sum(slippage), base))
+    return float(np.divide(cost.commission + cost.slippage, base))

@@ -7,11 +7,9 @@ from math import isfinite
 from typing import NamedTuple, ParamSpec
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml4t.backtest.metrics.sample import Sample
 
-Array = NDArray[np.float64]
 P = ParamSpec("P")
 
 
@@ -44,7 +42,10 @@ def defined(function: Callable[P, float]) -> Callable[P, float | None]:
     @wraps(function)
     def value(*args: P.args, **kwargs: P.kwargs) -> float | None:
         with np.errstate(all="ignore"):
-            result = float(function(*args, **kwargs))
+            try:
+                result = float(function(*args, **kwargs))
+            except (OverflowError, ZeroDivisionError):
+                return None
         return result if isfinite(result) else None
 
     return value
