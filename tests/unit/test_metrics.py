@@ -22,7 +22,7 @@ from ml4t.backtest.metrics import returns as growth
 from ml4t.backtest.metrics.cost import cost_fraction
 from ml4t.backtest.metrics.drawdown import calmar, max_drawdown, max_drawdown_duration
 from ml4t.backtest.metrics.exposure import average_gross_exposure, average_net_exposure, exposure, turnover
-from ml4t.backtest.metrics.sample import Cost, period_returns
+from ml4t.backtest.metrics.sample import Cost
 
 TIME = pl.Datetime("ns", "UTC")
 SCHEMAS = {
@@ -139,7 +139,7 @@ def test_equals_the_reference(path, name, reference, basis):
 
 
 def test_the_first_return_is_against_initial_cash():
-    assert period_returns(np.array([100.0, 110.0, 99.0])).tolist() == pytest.approx([0.1, -0.1])
+    assert sample([100.0, 110.0, 99.0]).measures.returns.tolist() == pytest.approx([0.1, -0.1])
     assert computed(rows={"equity": equity_rows([50.0])})["worst_period"] == -0.5
 
 
@@ -189,7 +189,7 @@ def test_moments_by_hand():
 @given(st.lists(st.floats(-0.9, 9.0), min_size=2, max_size=60), st.floats(-0.02, 0.02))
 def test_moments_are_those_of_two_passes(steps, free):
     path = 1e4 * np.cumprod([1.0, *(1 + np.array(steps))])
-    returns = period_returns(path)
+    returns = np.diff(path) / path[:-1]
     deviations = returns - returns.mean()
     measured = sample(path, (1 + free) ** 252 - 1).growth
     assert measured.mean == pytest.approx(returns.mean(), rel=1e-12, abs=1e-12)

@@ -41,6 +41,8 @@ def results() -> list[Result]:
 
 
 def spelled(dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Enum):
+        return "Enum"
     return "Datetime(ns, UTC)" if dtype == pl.Datetime("ns", "UTC") else str(dtype)
 
 

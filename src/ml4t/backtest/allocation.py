@@ -1,15 +1,12 @@
 """Arrays for the tables of the state: allocation, and growth between calls of the kernel."""
 
-import mmap
-import platform
-import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
-from ml4t.backtest._jit import Handle, define_state
+from ml4t.backtest._jit import Handle, arrays_of, define_state
 from ml4t.backtest.inputs import (
     I8,
     Bars,
@@ -23,15 +20,30 @@ from ml4t.backtest.inputs import (
     Tiers,
     Timeline,
 )
+from ml4t.backtest.pages import UNCOUNTED, count_written, room, zeros
 from ml4t.backtest.tables import (
     BOOK_ROOM,
+    CLOSED,
+    CLOSED_ROOM,
+    EVENT_ROOM,
+    EVENTS,
+    FILL_ROOM,
+    FILLS,
     FREE_CELL,
     FREE_LOT,
     GROWABLE,
+    IDS,
+    JOURNAL,
+    JOURNAL_ROOM,
     LOT_ROOM,
     MEMORIES,
     MEMORY_ROOM,
+    PLACES_ROOM,
+    RECORD_ROOM,
+    RECORDS,
     TIMER_ROOM,
+    TRADE_ROOM,
+    TRADES,
     History,
     Memories,
     State,
@@ -42,13 +54,16 @@ G = TypeVar("G")
 FULL = 0.75  # of a table's room: what is nearly full grows along with what must
 LINKED_ROOMS = (BOOK_ROOM, LOT_ROOM)  # tables whose entries are used in any order, the others are appended to
 COMPACT_ROOMS = (*LINKED_ROOMS, TIMER_ROOM, MEMORY_ROOM)  # tables that keep what is in use, the others keep everything
-LAZY = 1 << 16
-"""Bytes of an array from which on it has pages of its own."""
-HUGE_PAGES = 1 << 22
-"""Bytes of an array that is written to its end from which on these are large ones, where the system has them."""
-UNCOUNTED = 0x4000 if sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64") else 0
-"""MAP_NORESERVE: addresses that are not counted as memory. Else no process could be started once there are more of them than memory."""
-FLAGS = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | UNCOUNTED} if hasattr(mmap, "MAP_ANONYMOUS") else {}
+APPENDED = {
+    CLOSED_ROOM: CLOSED,
+    PLACES_ROOM: IDS,
+    FILL_ROOM: FILLS,
+    EVENT_ROOM: EVENTS,
+    JOURNAL_ROOM: JOURNAL,
+    TRADE_ROOM: TRADES,
+    RECORD_ROOM: RECORDS,
+}
+"""Tables that are only appended to → the counter of their entries."""
 RESERVED = 1 << 20 if UNCOUNTED else 0
 """Entries for which a table that keeps everything has addresses once it has outgrown its first room, so that it is hardly ever copied."""
 
@@ -57,27 +72,6 @@ RESERVED = 1 << 20 if UNCOUNTED else 0
 def dtypes(group: Any) -> dict[str, str]:
     """Field → dtype of a group."""
     return {name: hint.__metadata__[0] for name, hint in get_type_hints(group, include_extras=True).items()}
-
-
-def zeros(n: int, dtype: Any) -> np.ndarray[Any, Any]:
-    """Zeros [n] that will be written to the end. (`np.zeros` would reuse freed memory for large arrays, and write the zeros.)"""
-    return _pages(n, dtype, is_large=n * np.dtype(dtype).itemsize >= HUGE_PAGES)
-
-
-def room(n: int, dtype: Any) -> np.ndarray[Any, Any]:
-    """Zeros [n] of which few may be written: memory that is never written to is never used, and large pages would be."""
-    return _pages(n, dtype, is_large=False)
-
-
-def _pages(n: int, dtype: Any, is_large: bool) -> np.ndarray[Any, Any]:
-    """Raises OSError where there are no addresses left."""
-    size = n * np.dtype(dtype).itemsize
-    if size < LAZY:
-        return np.zeros(n, dtype)
-    memory = mmap.mmap(-1, size, **FLAGS)
-    if is_large and hasattr(mmap, "MADV_HUGEPAGE"):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, dtype)
 
 
 def allocate(group: Callable[..., G], n: int) -> G:
@@ -111,6 +105,11 @@ def _enlarged(tables: dict[str, Any], n: int, used: int | None) -> dict[str, Any
     return {name: enlarged(table, n, used) for name, table in tables.items()}
 
 
+def _appended(clock: I8, counter: int) -> int:
+    """Entries that were written to: the last one may not count yet."""
+    return int(clock[counter]) + 1
+
+
 def grow(handle: Handle) -> None:
     """Every table that is nearly full has much more room, and what the next phase needs. Between calls of the kernel only."""
     state: State = handle.state
@@ -123,9 +122,13 @@ def grow(handle: Handle) -> None:
             used = None if place in LINKED_ROOMS else need
             tables = {name: getattr(state, name) for name in group}
             try:
-                changes |= _enlarged(tables, max(4 * capacity, need, 0 if place in COMPACT_ROOMS else RESERVED), used)
+                tables = _enlarged(tables, max(4 * capacity, need, 0 if place in COMPACT_ROOMS else RESERVED), used)
             except OSError:  # not so many addresses
-                changes |= _enlarged(tables, max(2 * capacity, need), used)
+                tables = _enlarged(tables, max(2 * capacity, need), used)
+            changes |= tables
+            if place in APPENDED:
+                for array in arrays_of(tuple(tables.values())):
+                    count_written(array, partial(_appended, state.clock, APPENDED[place]))
             if place == MEMORY_ROOM:  # cells lie elsewhere in a larger one; what is forgotten is made anew
                 changes["memories"] = allocate(Memories, 4 * capacity)
                 state.clock[MEMORIES] = 0

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Unpack
+from weakref import proxy
 
 from ml4t.backtest import rebalance
 from ml4t.backtest._jit import Handle
@@ -66,7 +67,9 @@ class Broker:
         self.symbols = symbols
         self.register = self._desk.register
         self._numbers = self._desk.numbers
-        self._owner = owner
+        self._owner: Owner = proxy(
+            owner
+        )  # the owner holds the broker: tables are freed when nobody looks at them, not when cycles are
         self._submit = entry_point("submit")
         self._under_way = entry_point("under_way")
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
+from weakref import proxy
 from zoneinfo import ZoneInfo
 
 from ml4t.backtest._jit import Handle
@@ -48,7 +49,7 @@ class Desk:
         self.symbols = symbols
         self.register = Register()
         self.numbers = Symbols(symbols)
-        self.owner = owner
+        self.owner: Owner = proxy(owner)
         self._zone = ZoneInfo(timezone)
         self._submit: Callable[..., int] = entry_point("submit")
 

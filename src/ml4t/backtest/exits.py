@@ -40,7 +40,7 @@ class Exits:
     ...         if not self.portfolio.positions:
     ...             self.broker.buy("SPX", 10)
     >>> trades = run(Guarded(), us_indices()).trades
-    >>> trades["exit_reason"].drop_nulls().unique(maintain_order=True).sort().to_list()
+    >>> sorted(trades["exit_reason"].drop_nulls().unique())
     ['max_bars', 'stop_loss', 'take_profit']
     """
 

@@ -43,9 +43,14 @@ def named(name: str, codes: Numbers, names: Sequence[str]) -> pl.Series:
     return pl.Series(name, names, pl.String).gather(pl.Series(codes, dtype=pl.Int64)).alias(name)
 
 
+def one_of(name: str, codes: Numbers, names: Sequence[str]) -> pl.Series:
+    """Numbers as the names of a closed choice: a byte a row, where a string has sixteen."""
+    return pl.Series(name, names, pl.Enum(names)).gather(pl.Series(codes, dtype=pl.Int64))
+
+
 def choices(name: str, codes: Numbers, enum: type[IntEnum]) -> pl.Series:
     """The codes of an enum whose members count from 0, as lower-case names."""
-    return named(name, codes, [member.name.lower() for member in enum])
+    return one_of(name, codes, [member.name.lower() for member in enum])
 
 
 def optional(name: str, values: Numbers) -> pl.Series:
@@ -65,7 +70,7 @@ def fills(state: State, symbols: Sequence[str], orders: pl.DataFrame) -> pl.Data
             pl.Series("order_id", f.order[:n], pl.Int64),
             times(f.time[:n]),
             named("symbol", symbol, symbols),
-            named("side", (quantity > 0).astype(np.int64), ["sell", "buy"]),
+            one_of("side", (quantity > 0).astype(np.int64), ["sell", "buy"]),
             pl.Series("quantity", np.abs(quantity), pl.Float64),
             pl.Series("price", f.price[:n], pl.Float64),
             pl.Series("reference_price", f.reference[:n], pl.Float64),
@@ -123,7 +128,7 @@ def orders(state: State, symbols: Sequence[str], register: Register) -> pl.DataF
         [
             pl.Series("order_id", ids, pl.Int64),
             named("symbol", symbol, symbols),
-            named("side", (column("orders", "side") > 0).astype(np.int64), ["sell", "buy"]),
+            one_of("side", (column("orders", "side") > 0).astype(np.int64), ["sell", "buy"]),
             choices("type", column("orders", "type"), OrderType),
             choices("sizing", column("orders", "sizing"), Sizing),
             choices("origin", column("orders", "origin"), Origin),
@@ -187,7 +192,10 @@ def equity(state: State, rows: Rows, initial: float) -> pl.DataFrame:
     """One row an instant at which an execution bar ended. Drawdown: equity ÷ its running peak (the initial cash included) − 1."""
     n, c = int(state.clock[POINTS]), state.curve
     value = c.cash[:n] + c.net[:n]
-    peak = np.maximum(np.maximum.accumulate(value), initial) if n else value
+    drawdown = np.maximum.accumulate(value)
+    np.maximum(drawdown, initial, out=drawdown)
+    np.divide(value, drawdown, out=drawdown)
+    drawdown -= 1.0
     return pl.DataFrame(
         [
             times(rows.point_time[:n]),
@@ -196,7 +204,7 @@ def equity(state: State, rows: Rows, initial: float) -> pl.DataFrame:
             pl.Series("equity", value, pl.Float64),
             pl.Series("net_exposure", c.net[:n], pl.Float64),
             pl.Series("gross_exposure", c.gross[:n], pl.Float64),
-            pl.Series("drawdown", value / peak - 1.0, pl.Float64),
+            pl.Series("drawdown", drawdown, pl.Float64),
         ]
     )
 
@@ -243,7 +251,7 @@ def trades(handle: Handle, t: RoundTrips, bars: Stream, orders: pl.DataFrame) ->
         [
             pl.Series("trade_id", np.arange(1, len(t.slot) + 1), pl.Int64),
             named("symbol", t.symbol, bars.symbols),
-            named("direction", (t.side > 0).astype(np.int64), ["short", "long"]),
+            one_of("direction", (t.side > 0).astype(np.int64), ["short", "long"]),
             pl.Series("quantity", t.quantity, pl.Float64),
             pl.Series("entry_order_id", f.order[t.entry], pl.Int64),
             closed(pl.Series("exit_order_id", f.order[t.exit], pl.Int64)),

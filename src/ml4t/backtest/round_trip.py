@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest._jit import Handle
 from ml4t.backtest.kernel.entry import entry_point
+from ml4t.backtest.pages import empty
 from ml4t.backtest.tables import FILLS, LOTS, TRADES, State
 
 Numbers = NDArray[Any]
@@ -62,6 +63,7 @@ def round_trips(handle: Handle) -> RoundTrips:
     state: State = handle.state
     closed = int(state.clock[TRADES])
     count = closed + int(state.clock[LOTS])
-    whole, real = np.empty((WHOLE, count), np.int64), np.empty((REAL, count))
+    whole = empty(WHOLE * count, np.int64).reshape(WHOLE, count)
+    real = empty(REAL * count, np.float64).reshape(REAL, count)
     entry_point("round_trips")(handle.key, *whole, *real)
     return RoundTrips._make([*whole, *real, np.arange(count) >= closed])

@@ -70,6 +70,13 @@ class Stream:
     is_subdaily: bool  # bars shorter than a day
     description: Input
 
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Rows of each symbol [S], of a stream whose rows all concern one."""
+        if len(self.symbols) == 1:
+            return np.array([len(self.symbol)])
+        return np.bincount(self.symbol, minlength=len(self.symbols))
+
 
 def file_sha256(path: Path, seen: stat_result) -> str:
     """SHA-256 of a file that has not changed since `seen`."""

@@ -132,7 +132,7 @@ ENTRY_POINTS: dict[str, tuple[Any, ...]] = {
     "under_way": (under_way_entry, _INT, _INT),
     "range": (range_entry, *[_INT] * 3),
     "round_trips": (round_trip_entry, _INT, *[_INTS] * 6, *[_FLOATS] * 9),
-    "measure": (measure_entry, *[_FLOATS] * 3, _INTS, _FLOAT, _FLOAT, *[_FLOATS] * 6),
+    "measure": (measure_entry, *[_FLOATS] * 3, _INTS, _FLOAT, _FLOAT, *[_FLOATS] * 7),
     "excursion": (excursion_entry, _INT, _INTS, _INTS, *[_FLOATS] * 5),
 }
 """Name → function and the types of its arguments."""

@@ -6,9 +6,9 @@ from ml4t.backtest.inputs import F8, I8
 
 @inline
 def measure_points(
-    equity: F8, gross: F8, net: F8, last: I8, start: float, free: float
+    equity: F8, gross: F8, net: F8, last: I8, start: float, free: float, returns: F8
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The fields of `metrics.sample.Growth`, then those of `Exposure`.
+    """The fields of `metrics.sample.Growth`, then those of `Exposure`; `returns` is filled.
 
     Moments are updated with each return (Pébay, "Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order
     Statistical Moments", Sandia report SAND2008-6212, eq. 2.1 ff. with one new value).
@@ -31,6 +31,7 @@ def measure_points(
         period += 1
         change = value / before - 1.0 if before > 0.0 else float("nan")
         before = value
+        returns[period - 1] = change
         delta = change - mean
         part = delta / period
         product = delta * part * (period - 1)
@@ -89,6 +90,7 @@ def measure_entry(
     last: I8,
     start: float,
     free: float,
+    returns: F8,
     pnl: F8,
     side: F8,
     bars_held: F8,
@@ -97,7 +99,7 @@ def measure_entry(
     slippage: F8,
 ) -> tuple[tuple[float, ...], ...]:
     """The fields of `metrics.sample.Growth`, `Exposure`, `Trading` and `Cost`."""
-    growth, exposure = measure_points(equity, gross, net, last, start, free)
+    growth, exposure = measure_points(equity, gross, net, last, start, free, returns)
     return (
         growth,
         exposure,

@@ -23,9 +23,10 @@ def daily_conditions(slippages: Sequence[SlippageTerms], bars: Stream) -> tuple[
     needs_volume = any(s.root_impact for s in slippages)
     volatility = np.full(len(bars.end) if needs_volatility else 0, np.nan)
     average = np.full(len(bars.end) if needs_volume else 0, np.nan)
+    if not needs_volatility:
+        return volatility, average
     order = np.arange(len(bars.end)) if bars.by_symbol is None else bars.by_symbol
-    ends = np.cumsum(np.bincount(bars.symbol, minlength=len(slippages)))
-    for terms, rows in zip(slippages, np.split(order, ends[:-1]), strict=True):
+    for terms, rows in zip(slippages, np.split(order, np.cumsum(bars.counts)[:-1]), strict=True):
         if terms.window:
             first = np.flatnonzero(np.diff(bars.session[rows], prepend=bars.session[rows[0]] - 1))
             day = np.repeat(np.arange(len(first)), np.diff(first, append=len(rows)))

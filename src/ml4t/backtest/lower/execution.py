@@ -17,7 +17,7 @@ def execution_bars(bars: Stream) -> Bars:
     ordinal = np.arange(len(session), dtype=np.int32)
     changes = session[1:] != session[:-1]
     if order is not None:
-        count = np.bincount(symbol, minlength=len(bars.symbols))
+        count = bars.counts
         ordinal -= np.repeat((np.cumsum(count) - count).astype(np.int32), count)
         changes |= symbol[1:] != symbol[:-1]
     edge = np.ones(len(session), np.int8)

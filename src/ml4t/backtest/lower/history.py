@@ -54,11 +54,10 @@ def streams_of(bars: Stream, streams: Sequence[Stream], signals: int | None) -> 
 
 def beginnings(bars: Stream, streams: Sequence[Stream]) -> NDArray[np.int64]:
     """The first row of each series in the columns of its stream."""
-    begin = []
-    for number, stream in enumerate((bars, *streams)):
-        count = len(bars.symbols) + (number > 0)
-        first = 0 if number == 0 else len(bars.symbols) + (number - 1) * count
-        rows = np.bincount(series_of(stream, number, len(bars.symbols)) - first, minlength=count)
+    begin, symbols = [np.cumsum(bars.counts) - bars.counts], len(bars.symbols)
+    for number, stream in enumerate(streams, 1):
+        first = symbols + (number - 1) * (symbols + 1)
+        rows = np.bincount(series_of(stream, number, symbols) - first, minlength=symbols + 1)
         begin.append(np.cumsum(rows) - rows)
     return np.concatenate(begin)
 

@@ -14,7 +14,7 @@ from ml4t.backtest.inputs import Instruments
 
 def final_rows(bars: Stream) -> NDArray[np.int64]:
     """The last bar of each symbol."""
-    final = np.cumsum(np.bincount(bars.symbol, minlength=len(bars.symbols))) - 1
+    final = np.cumsum(bars.counts) - 1
     return final if bars.by_symbol is None else bars.by_symbol[final]
 
 

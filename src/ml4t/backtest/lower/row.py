@@ -33,8 +33,7 @@ class Rows:
         self.first_instant = first
         self.information = information_of(bars, streams, int(bars.end[-1]))
         self.timeline = instants_of(bars, np.maximum(self.information.arrival, first))  # time starts with the first bar
-        self._ends = np.flatnonzero(np.diff(self.timeline.end_first))
-        self.points = len(self._ends)
+        self.points = int(np.count_nonzero(np.diff(self.timeline.end_first)))
         self.bars = execution_bars(bars)
         self.finer = finer_bars(bars, finer)
         self.streams = streams_of(bars, streams, signals)
@@ -51,14 +50,21 @@ class Rows:
     @cached_property
     def point_time(self) -> NDArray[np.int64]:
         """The time of each equity point [P]: an instant at which a bar ends."""
-        times: NDArray[np.int64] = self.timeline.time[self._ends]
+        times: NDArray[np.int64] = self.given[0].end[self._last_bars]
         return times
 
     @cached_property
     def point_session(self) -> NDArray[np.int32]:
         """The session date of each equity point [P], days since 1970."""
-        sessions: NDArray[np.int32] = self.given[0].session[self.timeline.end_first[self._ends + 1] - 1]
+        sessions: NDArray[np.int32] = self.given[0].session[self._last_bars]
         return sessions
+
+    @cached_property
+    def _last_bars(self) -> "NDArray[np.int32] | slice":
+        """The last bar that ends at each equity point [P]."""
+        if self.points == len(self.bars.end):
+            return slice(None)
+        return self.timeline.end_first[1:][np.diff(self.timeline.end_first) > 0] - 1
 
     @cached_property
     def session_ends(self) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ml4t.backtest._jit import arrays_of
-from ml4t.backtest.allocation import allocate, frozen, link_free, zeros
+from ml4t.backtest.allocation import APPENDED, allocate, frozen, link_free
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.inputs import Names
 from ml4t.backtest.lower.column import named_columns
@@ -14,32 +14,26 @@ from ml4t.backtest.lower.cost import costs_of
 from ml4t.backtest.lower.instrument import instruments_of
 from ml4t.backtest.lower.row import Rows
 from ml4t.backtest.lower.rule import money_of, rules_of, shares_of
+from ml4t.backtest.pages import zeros
 from ml4t.backtest.tables import (
     CLOCK_SIZE,
-    CLOSED,
     COLUMNS_SIZE,
     CURRENT,
     DECIDED,
-    EVENTS,
     EXITS_SIZE,
-    FILLS,
     FREE_CELL,
     FREE_LOT,
     GROWABLE,
-    IDS,
-    JOURNAL,
     KEEP_HISTORY,
     MONEY_SIZE,
     NONE,
     NOW,
     OWN_HISTORY,
     PHASE,
-    RECORDS,
     RULES_SIZE,
     SHARED_HISTORY,
     SHARES_SIZE,
     TICKET_SIZE,
-    TRADES,
     UNCHECKED,
     Aftermath,
     Agenda,
@@ -65,16 +59,6 @@ from ml4t.backtest.tables import (
 )
 
 MEMORY_CELLS = 64  # a power of two
-APPENDED = {
-    ("closed_orders", "closed_terms", "closed_progress"): CLOSED,
-    ("places",): IDS,
-    ("fills", "aftermath"): FILLS,
-    ("events",): EVENTS,
-    ("journal",): JOURNAL,
-    ("trades",): TRADES,
-    ("records",): RECORDS,
-}
-"""Tables that are only appended to, and the counter of their entries."""
 
 
 def order_room(config: BacktestConfig, symbols: int) -> int:
@@ -143,9 +127,9 @@ def lower_again(state: State, config: BacktestConfig, rows: Rows) -> None:
     """A state whose run is over is the state before the first instant of another one: what its tables held is gone."""
     history = int(state.rules[KEEP_HISTORY])
     kept = {id(array) for array in (*state.curve, state.history.value)}  # never read where nothing was written
-    for tables, count in APPENDED.items():  # most of their room was never written to
+    for place, count in APPENDED.items():  # most of their room was never written to
         written = int(state.clock[count])
-        for array in arrays_of(tuple(getattr(state, name) for name in tables)):
+        for array in arrays_of(tuple(getattr(state, name) for name in GROWABLE[place])):
             array[:written] = 0
             kept.add(id(array))
     for array in arrays_of(state):

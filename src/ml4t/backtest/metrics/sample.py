@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ml4t.backtest.errors import ConfigError, nearest
+from ml4t.backtest.pages import empty
 
 Array = NDArray[np.float64]
 BASES = ("session", "bar")
@@ -84,6 +85,7 @@ class Measures(NamedTuple):
     exposure: Exposure
     trading: Trading
     cost: Cost
+    returns: Array  # [P] fractions, in any order
 
 
 def _none() -> Array:
@@ -121,15 +123,18 @@ class Sample:
         from ml4t.backtest.kernel.entry import entry_point  # reason: names and units of metrics need no compiler
 
         last = np.empty(0, np.int64) if self.last is None else self.last
+        returns = empty(len(self.equity if self.last is None else last), np.float64)
         with np.errstate(all="ignore"):
             free = per_period(self.risk_free_rate, self.periods_per_year)
             found = entry_point("measure")(
-                *(self.equity, self.gross, self.net, last, self.initial_cash, free),
+                *(self.equity, self.gross, self.net, last, self.initial_cash, free, returns),
                 *(self.pnl, self.side, self.bars_held),
                 *(self.traded, self.commission, self.slippage),
             )
         growth, exposure, trading, cost = (map(float, group) for group in found)
-        return Measures(Growth._make(growth), Exposure._make(exposure), Trading._make(trading), Cost._make(cost))
+        return Measures(
+            Growth._make(growth), Exposure._make(exposure), Trading._make(trading), Cost._make(cost), returns
+        )
 
     @property
     def growth(self) -> Growth:
@@ -154,30 +159,14 @@ class Sample:
     @cached_property
     def tail(self) -> Tail | None:
         """The worst returns. None without any, and where one of them does not exist."""
-        ends = self.equity if self.last is None else self.equity[self.last]
-        if not len(ends) or not isfinite(self.growth.mean):
+        returns = self.measures.returns
+        if not len(returns) or not isfinite(self.growth.mean):
             return None
-        returns = period_returns(np.append(self.initial_cash, ends))
         place = (len(returns) - 1) * self.var_level
         k = int(place)
         after = min(k + 1, len(returns) - 1)
         returns.partition([k, after])
         return Tail(returns[: k + 1], float(returns[after]), place - k)
-
-
-def period_returns(path: Array) -> Array:
-    """Return of each period [P], a fraction: E_t ÷ E_(t−1) − 1, and NaN where E_(t−1) ≤ 0.
-
-    Example:
-        >>> period_returns(np.array([100.0, 110.0, 99.0])).round(9).tolist()
-        [0.1, -0.1]
-
-    """
-    returns = np.where(path[:-1] > 0, path[:-1], np.nan)
-    with np.errstate(all="ignore"):
-        np.divide(path[1:], returns, out=returns)
-    returns -= 1
-    return returns
 
 
 def per_period(rate: float, periods_per_year: float) -> float:
