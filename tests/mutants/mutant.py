@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,7 @@ HANGS = "(does not end)"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One patch against src. Lines before the first `---` describe it; `Suites:` there replaces SUITES."""
+    """One patch against src. Lines before the first `---` describe it; `Suites:` there replaces SUITES, `Caught by:` names tests."""
 
     path: Path
 
@@ -46,6 +46,18 @@ class Mutant:
         """The two suites that must catch it."""
         named = re.search(r"^Suites: (.+)$", self.header, re.MULTILINE)
         return tuple(named[1].split()) if named else SUITES
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests that caught it when the patch was last recorded: they are tried first."""
+        return re.findall(r"^Caught by: (.+)$", self.header, re.MULTILINE)
+
+    def note(self, verdicts: list[Verdict]) -> None:
+        """The patch names the tests that catch it."""
+        text = self.path.read_text()
+        words = re.sub(r"^Caught by: .+\n", "", self.header, flags=re.MULTILINE).rstrip("\n")
+        lines = [f"Caught by: {verdict.failed}" for verdict in verdicts if verdict.failed not in (None, HANGS)]
+        self.path.write_text("\n".join([words, *lines, "", text[len(self.header) :]]))
 
     def apply(self, folder: Path, *options: str) -> str:
         """The copy has the defect; why not, where the patch does not fit."""
@@ -139,4 +151,14 @@ def verdicts(mutant: Mutant, excused: tuple[str, ...] = ()) -> list[Verdict]:
             raise RuntimeError(
                 f"{mutant.path.name} does not apply (tests/mutants/README.md says what to do):\n{problem}"
             )
-        return [Verdict(suite, next(iter(ask(folder, suite, excused)), None)) for suite in mutant.suites]
+        return [Verdict(suite, first_failure(folder, suite, mutant.tests, excused)) for suite in mutant.suites]
+
+
+def first_failure(folder: Path, suite: str, known: list[str], excused: tuple[str, ...]) -> str | None:
+    """A test of the suite that fails with the sources in the folder: one that is known to, or else the first of all."""
+    for test in known:
+        if test.startswith(suite) and test not in excused:
+            with suppress(RuntimeError):  # there is no such test any more
+                if found := ask(folder, test, excused):
+                    return found[0]
+    return next(iter(ask(folder, suite, excused)), None)

@@ -27,6 +27,8 @@ def test_all(chosen: list[Mutant]) -> int:
         found = verdicts(mutant, excused)
         is_caught = len(found) > 1 and all(verdict.failed for verdict in found)
         missed += not is_caught
+        if is_caught:
+            mutant.note(found)
         print(f"{'caught' if is_caught else 'MISSED'}  {mutant.name}", flush=True)
         for verdict in found:
             print(f"        {verdict.suite}: {verdict.failed or 'NOTHING FAILED'}", flush=True)

@@ -1,4 +1,4 @@
-"""Every patch applies, and the suites catch the defects: a sample of three here, all with `-m slow`."""
+"""Every patch applies, and the suites catch the defects: a sample of five here, all with `-m slow`."""
 
 import random
 import subprocess
@@ -10,15 +10,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from mutant import ROOT, Mutant, copy_of_sources, failures, mutants, verdicts
+from mutant import ROOT, Mutant, Verdict, copy_of_sources, failures, mutants, verdicts
 
 ALL = mutants()
 
 
 def sample() -> list[Mutant]:
-    """Three mutants that follow from the sources: the same for a commit, others for the next."""
+    """Five mutants that follow from the sources: the same for a commit, others for the next."""
     text = b"".join(path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py")))
-    return random.Random(sha256(text).digest()).sample(ALL, 3)
+    return random.Random(sha256(text).digest()).sample(ALL, 5)
 
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
@@ -44,6 +44,17 @@ def test_every_patch_says_what_it_brings_back() -> None:
 def test_failures_are_read_whole() -> None:
     lines = ["x", "FAILED a.py::f[buy, one - two] - assert 1 == 2", "FAILED a.py::g - E: [1]", "ERROR b.py::h[0]", "3"]
     assert failures("\n".join(lines)) == ["a.py::f[buy, one - two]", "a.py::g", "b.py::h[0]"]
+
+
+def test_the_tests_that_catch_are_noted_and_read(tmp_path: Path) -> None:
+    mutant = Mutant(tmp_path / "a.patch")
+    mutant.path.write_text("Defect: none.\nSuites: a b\n\n--- a/x\n+++ b/x\n")
+    mutant.note([Verdict("a", "a/t.py::f[buy, one]"), Verdict("b", "b/u.py::g")])
+    mutant.note([Verdict("a", "a/t.py::f[sell]"), Verdict("b", "b/u.py::g")])
+    expected = "Defect: none.\nSuites: a b\nCaught by: a/t.py::f[sell]\nCaught by: b/u.py::g\n\n--- a/x\n+++ b/x\n"
+    assert mutant.path.read_text() == expected
+    assert mutant.tests == ["a/t.py::f[sell]", "b/u.py::g"]
+    assert mutant.suites == ("a", "b")
 
 
 # That the suites pass without a defect is what they say themselves in the same run of CI.
