@@ -25,16 +25,19 @@ def add_costs(rng: random.Random, config: dict[str, Any], bars: list[Bar]) -> bo
     if rng.random() < 0.6:
         costs["slippage"] = rng.choice(
             (
-                {"kind": "volume_share", "impact": rng.choice((0.5, 2.0))},
+                {
+                    "kind": "volume_share",
+                    "impact": rng.choice((0.5, 0.9)),
+                },  # at 1 a sale of all the volume has no price
                 {"kind": "spread", "share": rng.choice((0.5, 1.0))},
-                {"kind": "square_root", "coefficient": rng.choice((0.5, 1.0)), "window": WINDOW},
+                {"kind": "square_root", "coefficient": rng.choice((0.125, 0.25)), "window": WINDOW},
                 {"kind": "volatility", "share": rng.choice((0.25, 1.0)), "window": WINDOW},
             )
         )
         if costs["slippage"]["kind"] in ("square_root", "volatility"):
             is_daily = all(days(bars, symbol) > DAYS_KNOWN for symbol in {bar.symbol for bar in bars})
             if not is_daily:
-                costs["slippage"] = {"kind": "volume_share", "impact": 1.0}
+                costs["slippage"] = {"kind": "volume_share", "impact": 0.75}
     if rng.random() < 0.3:
         costs["spread"] = rng.choice(({"kind": "rate", "rate": 0.0005}, {"kind": "fixed", "amount": 0.1}))
     if rng.random() < 0.4:

@@ -31,6 +31,7 @@ from ml4t.backtest.enums import (
 from ml4t.backtest.models.commission import Commission
 from ml4t.backtest.models.slippage import HalfSpread, Slippage, StopSlippage
 from ml4t.backtest.models.tax import Tax
+from ml4t.backtest.queue_rule import SymbolEndRule
 from observation import Observation, Row
 
 LEAST = 50
@@ -46,7 +47,7 @@ RULES = {
     ("orders", "batch_order"): BatchOrder,
     ("orders", "valuation"): Valuation,
     ("end", "run"): EndRule,
-    ("end", "symbol"): EndRule,
+    ("end", "symbol"): SymbolEndRule,
 }
 IN_THE_LABORATORY = {
     "account.kind=proceeds",
@@ -54,7 +55,6 @@ IN_THE_LABORATORY = {
     "account.kind=balance",
     "account.kind=unchecked",
     "end.run=last_open",
-    "end.symbol=last_open",
     "fills.market=previous_close",
     "fills.market=decision_close",
     "fills.path=close_only",

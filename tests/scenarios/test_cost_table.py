@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from scenarios.table import FLAT, MARGIN, Ask, Fill, Scenario, buy, check, names, sell, target_quantity
+from ml4t.backtest import ModelError
+from scenarios.table import FLAT, MARGIN, Ask, Fill, Scenario, buy, check, names, play, sell, target_quantity
 
 CASH = 100_000.0
 TIERS = [{"up_to": 1000.0, "rate": 0.002}, {"up_to": 5000.0, "rate": 0.001}, {"rate": 0.0005}]
@@ -190,3 +191,18 @@ def test_instruments_per_symbol() -> None:
     fills = [Fill(1, "open", "buy", 10, 100, "A"), Fill(1, "open", "buy", 3, 100, "B")]  # 1550 ÷ 100; 1550 ÷ (100 · 5)
     asks: dict[float, list[Ask]] = {1: [buy(value=1550), buy(value=1550, symbol="B")]}
     check(Scenario("by symbol", bars, asks, fills, CASH - 1000 - 1500, config=config))
+
+
+def test_a_sale_of_which_nothing_is_left_ends_the_run() -> None:
+    """1.25 · 0.4² takes a fifth of 100; 1.25 · 1² would take more than all of it, which the model cannot mean."""
+    impact = MARGIN | {"account.cash": 1e6, "costs.slippage": {"kind": "volume_share", "impact": 1.25}}
+    check(Scenario("0.4", [FLAT], {0: [sell(400)]}, [Fill(0, "open", "sell", 400, 80)], 1_032_000, config=impact))
+    with pytest.raises(ModelError, match=r"order 1 on the bar of A at 2024-03-05T10:0.* is the whole price"):
+        play(Scenario("1", [FLAT], {0: [sell(1000)]}, [], 1e6, config=impact))
+
+
+def test_a_fixed_slippage_may_be_more_than_a_share_is_worth() -> None:
+    """2 to sell at 1: the price is 0, and the sale brings nothing."""
+    worthless = (1, 1, 1, 1)
+    slippage = MARGIN | {"costs.slippage": {"kind": "fixed", "amount": 2.0}}
+    check(Scenario("", [worthless], {0: [sell(10)]}, [Fill(0, "open", "sell", 10, 0)], CASH, config=slippage))

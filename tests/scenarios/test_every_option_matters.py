@@ -626,11 +626,10 @@ CHOICES = {
         Row(ANY, ANY, also=LOTS, asks={2: [buy(percent=0.1)]}),
     ],
     "end.run": [Row(ANY, ANY, also=also) for also in (QUEUE, LOTS)],
-    "end.symbol": [Row(ANY, ANY)],
 }
 """Of each choice of three or more: runs of which at least one tells every two of its values apart. Of two values, ROWS has both."""
-REFUSED = {"data.policy.duplicates": {"error"}, "data.policy.non_positive": {"error"}, "end.symbol": {"last_open"}}
-"""Values that always end such a run: two because they are meant to, the last because it is one of the run's end only."""
+REFUSED = {"data.policy.duplicates": {"error"}, "data.policy.non_positive": {"error"}}
+"""Values that are meant to end such a run."""
 
 
 def test_every_choice_has_runs_for_all_its_values() -> None:

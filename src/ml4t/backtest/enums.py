@@ -198,13 +198,14 @@ class Segment(IntEnum):
 
 
 class Fault(IntEnum):
-    """Why the cost of a fill is unknown, which ends the run: a model's answer, or a market that is not known yet."""
+    """Why the cost of a fill is unknown, which ends the run: a model's answer, or a market that is not known yet or takes all."""
 
     NONE = 0
     SLIPPAGE_MODEL = 1
     COMMISSION_MODEL = 2
     FILL_PRICE_MODEL = 3
     UNKNOWN_MARKET = 4
+    NO_PRICE_LEFT = 5
 
 
 class Mistake(IntEnum):
@@ -358,10 +359,7 @@ class Valuation(IntEnum):
 
 
 class EndRule(IntEnum):
-    """What happens to a position at its symbol's last bar, or at the run's end.
-
-    LAST_OPEN: all lots get closing orders, and the last bar is met once more. It is leaky: a decision made at its end fills at its open.
-    """
+    """What happens to positions at the run's end. LAST_OPEN: all lots are ordered closed, and the last bar is met once more (leaky)."""
 
     MARK = 0
     CLOSE = 1

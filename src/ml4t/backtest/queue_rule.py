@@ -42,6 +42,13 @@ class Netting(IntEnum):
     NONE = 1
 
 
+class SymbolEndRule(IntEnum):
+    """What happens to a position at its symbol's last bar."""
+
+    MARK = 0
+    CLOSE = 1
+
+
 class RuinRule(IntEnum):
     """What happens when equity is not above 0 as a bar ends: nothing, or everything is closed, what is owed is forgiven, the run ends."""
 

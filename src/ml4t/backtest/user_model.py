@@ -173,6 +173,11 @@ class Models:
                 f"The slippage {where} depends on what is not known there: the volatility or volume of the days before. "
                 "Trade later (run.warmup), give earlier bars, or choose a smaller window or another kind."
             )
+        if fault == Fault.NO_PRICE_LEFT:
+            return ModelError(
+                f"The slippage {where} is the whole price: a sale of this size is beyond what its model can tell. "
+                "Trade less (fills.participation limits fills to a share of the volume), or choose smaller terms."
+            )
         role, what = FAULTS[Fault(fault)]
         if not self._raised and role not in self._compiled:
             return ModelError(f"The {_words(role)} model {self._places[role]} returned {what}, {where}.")

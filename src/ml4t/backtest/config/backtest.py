@@ -29,7 +29,7 @@ from ml4t.backtest.config.section import (
     StrategyConfig,
     SymbolCosts,
 )
-from ml4t.backtest.enums import LEAKY, AccountKind, Admission, EndRule, MarketFill, PathRule, PriceSource, Schedule
+from ml4t.backtest.enums import LEAKY, AccountKind, Admission, MarketFill, PathRule, PriceSource, Schedule
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.models.account import CashAccount
 from ml4t.backtest.models.commission import Commission
@@ -180,8 +180,6 @@ class BacktestConfig(Section):
         ):
             if values.get(key) == value and not by_lot:
                 yield f"{key} = {value!r}: needs fills.executions = 'lot'"
-        if self.end.symbol == EndRule.LAST_OPEN:
-            yield "end.symbol = 'last_open': it is for the run's end; use end.run"
 
     def _close_problems(self) -> Iterator[str]:
         """What looks inside a bar, where orders meet its close only (docs/semantics/matching.md)."""

@@ -46,7 +46,16 @@ from ml4t.backtest.models.instrument import Instrument, InstrumentOverride
 from ml4t.backtest.models.slippage import AnyRange, HalfSpread, NoSlippage, Slippage, SlippageRange, StopSlippage
 from ml4t.backtest.models.tax import Tax
 from ml4t.backtest.models.touch import AlwaysTouch, Touch
-from ml4t.backtest.queue_rule import Executions, Exhaustion, ExpiryRule, LimitRule, LinkRule, Rescan, StopLimitRule
+from ml4t.backtest.queue_rule import (
+    Executions,
+    Exhaustion,
+    ExpiryRule,
+    LimitRule,
+    LinkRule,
+    Rescan,
+    StopLimitRule,
+    SymbolEndRule,
+)
 
 
 def _kind_or(default: str) -> Callable[[Any], Any]:
@@ -342,7 +351,7 @@ class EndConfig(Section):
     """What happens to positions at the run's end and at a symbol's last bar (docs/semantics/ledger.md)."""
 
     run: Annotated[EndRule, ByName] = EndRule.MARK
-    symbol: Annotated[EndRule, ByName] = EndRule.MARK
+    symbol: Annotated[SymbolEndRule, ByName] = SymbolEndRule.MARK
 
 
 class MetricsConfig(Section):

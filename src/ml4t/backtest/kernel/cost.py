@@ -141,6 +141,8 @@ def slipped(state: State, cell: int, row: int, leg_is_open: bool, quantity: floa
             worse += costs.stop_rate[symbol] * reference + costs.stop_ticks[symbol] * tick
         if costs.is_conditional[symbol] != 0:
             worse += impact(state, symbol, row, 1 if leg_is_open else 0, abs(quantity), reference)
+            if side < 0 and worse >= reference > 0.0:
+                report(state, cell, Fault.NO_PRICE_LEFT)
         price = reference + side * worse
     if price == reference:
         return reference

@@ -33,7 +33,7 @@ from ml4t.backtest.kernel.path import AFTER_LEG
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.terms import assign_session, meet_from, name_lot
 from ml4t.backtest.kernel.trigger import is_working, named
-from ml4t.backtest.queue_rule import RuinRule
+from ml4t.backtest.queue_rule import RuinRule, SymbolEndRule
 from ml4t.backtest.tables import (
     ADMISSION,
     ASK,
@@ -181,7 +181,7 @@ def close_out(state: State, slot: int, origin: int) -> None:
 def end_positions(state: State, first: int, last: int) -> None:
     """Positions whose symbol, or whose run, ends with these bars are closed where the end rules say so."""
     rules, positions = state.rules, state.positions
-    if rules[END_OF_DATA] == EndRule.CLOSE:
+    if rules[END_OF_DATA] == SymbolEndRule.CLOSE:
         for row in range(first, last):
             symbol = state.bars.symbol[row]
             if state.instruments.final_row[symbol] == row and positions.quantity[symbol] != 0.0:
