@@ -109,7 +109,10 @@ Request = Submit | Cancel | CancelAll | Replace | Link | Protect | Rebalance
 
 @dataclass(frozen=True)
 class Case:
-    """`script[n]` is what the strategy asks for on its nth `on_bar`; `label` is `session` or `start`."""
+    """`script[n]` is what the strategy asks for on its nth `on_bar`; `label` is `session` or `start`.
+
+    `exit_rules` are the strategy's own, written as the exits of a `Submit`, with `basis` and `profit_by`.
+    """
 
     bars: list[Bar]
     universe: list[str]
@@ -117,3 +120,4 @@ class Case:
     script: dict[int, list[Request]]
     label: str = "start"
     finer: list[Bar] = field(default_factory=list)
+    exit_rules: dict[str, Any] | None = None

@@ -24,6 +24,7 @@ from case import (
     Request,
     Submit,
 )
+from crowded_script import CrowdedScript
 from random_bars import dressed, finer_bars, intraday_grid, merge, session_grid, walk
 from random_config import random_config
 from random_costs import DAYS_KNOWN, add_costs
@@ -68,10 +69,13 @@ PLAIN = 0.3
 """Share of the cases that use no rule or request beyond the simplest."""
 
 
-def random_case(seed: int) -> Case:
-    """A small case that is full of exact touches, gaps, flat bars and scarce cash; the same for the same seed."""
+def random_case(seed: int, *, crowded: bool = False) -> Case:
+    """A small case that is full of exact touches, gaps, flat bars and scarce cash; the same for the same seed.
+
+    `crowded`: bars have little volume, and the orders that fill in parts many children.
+    """
     rng = random.Random(seed)
-    rich = rng.random() >= PLAIN
+    rich = rng.random() >= PLAIN or crowded
     layout = rng.choice(("session", "intraday", "intraday", "ragged"))
     universe = ["A", "B", "C"][: rng.choice((1, 1, 2, 2, 3))]
     rng.shuffle(universe)
@@ -82,6 +86,8 @@ def random_case(seed: int) -> Case:
         missing = rng.choice((0.0, 0.0, 0.15, 0.4)) if len(universe) > 1 else rng.choice((0.0, 0.1))
         bars += walk(rng, symbol, merge(grid, length), missing)
     config = random_config(rng, universe, rich=rich)
+    if crowded:
+        config["fills"]["participation"] = {"share": rng.choice((0.25, 0.5, 0.1)), "basis": "bar"}
     if session is not None:
         config["data"] = {"session": session}
     special = random.Random(f"{seed} costs")  # of its own, so that all else is drawn as without these costs
@@ -90,8 +96,12 @@ def random_case(seed: int) -> Case:
     bars = dressed(rng, bars, config, scarce=scarce, events=rich and rng.random() < 0.12)
     finer = finer_bars(rng, bars) if rich and rng.random() < 0.15 else []
     finer.sort(key=lambda bar: (bar.start, universe.index(bar.symbol)))
-    script = RandomScript(rng, bars, universe, config, rich=rich, days=DAYS_KNOWN if is_daily else 0).requests()
-    return Case(bars, universe, config, script, "session" if layout == "session" else "start", finer)
+    kind = CrowdedScript if crowded else RandomScript
+    script = kind(rng, bars, universe, config, rich=rich, days=DAYS_KNOWN if is_daily else 0).requests()
+    rules = None
+    if rich and config["orders"]["valuation"] != "fill_price" and special.random() < 0.15:
+        rules = RandomScript(special, bars, universe, config, rich=True).rules()
+    return Case(bars, universe, config, script, "session" if layout == "session" else "start", finer, rules)
 
 
 def coverage(outcomes: Iterable[Outcome]) -> dict[str, int]:

@@ -89,7 +89,6 @@ class Order:
     last_bar: int | None = None  # number of the last bar of BARS
     idle_on: Bar | None = None  # the bar on which it does not fill any more
     ahead: Decimal = ZERO  # units before it in the queue at its limit
-    ahead_on: Bar | None = None  # the bar that has taken its share off already
     filled: Decimal = ZERO
     resolved: Decimal | None = None  # the quantity of an order that did not know it before its first fill
     value: Decimal = ZERO

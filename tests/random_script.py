@@ -9,6 +9,8 @@ from case import HOUR, TICK, Bar, Cancel, CancelAll, Link, Protect, Rebalance, R
 
 SIMPLE = ("market", "market", "limit", "limit", "stop", "stop", "stop_limit", "stop_limit")
 ALL = (*SIMPLE, "touch", "touch", "touch_limit", "touch_limit", "trail", "trail", "trail_limit", "trail_limit")
+GENERATIONS = 6
+"""Orders have at most so many before they may have no child of the script: of the eight that there may be, exits need one."""
 FRACTIONS = (1.0, 1.0, 1.0, 0.5, 0.25)
 RATES = (0.015625, 0.03125, 0.02)
 """Two that float64 holds exactly, so that touches stay exact, and one that it does not."""
@@ -152,7 +154,7 @@ class RandomScript:
         if method in ("buy", "sell") and rng.random() < 0.1:
             kwargs["reduce_only"] = True
         elif self.rich and rng.random() < (0.2 if method == "buy" else 0.1 if method == "sell" and self.margin else 0):
-            kwargs |= self._exits(can_lean=symbol in known)
+            kwargs |= self.exits(can_lean=symbol in known)
         return Submit(method, symbol, kwargs)
 
     def _amount(self, method: str, symbol: str, sized: bool) -> dict[str, Any]:
@@ -246,6 +248,11 @@ class RandomScript:
 
     # --------------------------------------------------------------------------------------------------------- groups
 
+    def _generation(self, nth: int) -> int:
+        """How many orders there are from the first of its parents to this one."""
+        parent = self.submitted[nth].kwargs.get("parent")
+        return 1 if parent is None else 1 + self._generation(parent)
+
     def _child(self, now: int, decisions: list[int]) -> Submit | None:
         """A child of an order of this decision, or of one before that may not have filled yet."""
         rng = self.rng
@@ -254,6 +261,7 @@ class RandomScript:
             for nth, submit in list(enumerate(self.submitted))[-4:]
             if submit.method in ("buy", "sell") and (nth >= self.first_of_decision or rng.random() < 0.3)
         ]
+        parents = [(nth, submit) for nth, submit in parents if self._generation(nth) < GENERATIONS]
         if not parents:
             return None
         nth, parent = rng.choice(parents)
@@ -279,7 +287,17 @@ class RandomScript:
         life = self._life(kwargs, now, decisions)
         return Submit(method, parent.symbol, kwargs | (life if life.get("tif") != "GTD" else {}))
 
-    def _exits(self, *, can_lean: bool) -> dict[str, Any]:
+    def rules(self) -> dict[str, Any]:
+        """Exits of a strategy."""
+        rng, found = self.rng, self.exits(can_lean=False)
+        found["basis"] = rng.choice(("fill", "average"))
+        found["profit_by"] = rng.choice(("limit", "touch"))
+        for name in ("stop_loss", "break_even"):
+            if name in found and rng.random() < 0.5:
+                del found[name]["of"]  # it is measured from the basis
+        return found
+
+    def exits(self, *, can_lean: bool) -> dict[str, Any]:
         """Some of the exits that one call can ask for."""
         rng, found = self.rng, dict[str, Any]()
 
@@ -306,7 +324,7 @@ class RandomScript:
     def _protect(self, now: int, known: list[str]) -> Protect:
         symbol = self.rng.choice(known)
         self._know(symbol, now)
-        return Protect(symbol, self._exits(can_lean=True))
+        return Protect(symbol, self.exits(can_lean=True))
 
     def _rebalance(self, known: list[str]) -> Rebalance:
         """Weights of some symbols, in any order; exact parts of equity now and then, so that limits are just met."""

@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 
 from cases import COLUMNS, Bar, Case
-from ml4t.backtest import BacktestConfig, Engine
+from ml4t.backtest import BacktestConfig, Engine, Exits
 from outcome import FINAL, Outcome
 from scripted import Scripted
-from scripted_request import Script
+from scripted_request import Script, called
 
 TOLERANCE = 1e-9
 UTC = dt.UTC
@@ -63,8 +63,10 @@ def bar_frame(bars: list[Bar]) -> pl.DataFrame:
 
 
 def strategy(case: Case) -> Scripted:
-    """Asks for what the case's script says."""
-    return Scripted(Script(case.script).decide)
+    """Asks for what the case's script says, under the case's exit rules."""
+    found = Scripted(Script(case.script).decide)
+    found.exit_rules = None if case.exit_rules is None else Exits(**called(case.exit_rules))
+    return found
 
 
 def differences(outcome: Outcome, result: Any) -> list[str]:

@@ -2,6 +2,10 @@
 
 Written from docs/semantics alone, sharing no code with the engine. Where a page leaves a choice, a comment `Choice:`
 says which reading is taken.
+
+It does not know users' own models, nor the rules that exist for profiles (`IN_THE_LABORATORY` in properties/test_coverage.py:
+there the engines that have them are the judge). Exit rules of a strategy are drawn without multiples of the ATR and without
+the basis `signal`, which the exits of single orders have.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from .cost import Deal, added_commission, commission, model
 from .group import settle
 from .path import trail_stop
 from .sizing import is_reduction
-from .world import NEAR, ONE, World, number, sign
+from .world import NEAR, ONE, World, is_exact, number, sign
 
 # ------------------------------------------------------------------------------------------------------- at acceptance
 
@@ -39,9 +39,9 @@ def admit(world: World, batch: list[Order], accept: Callable[[Order], None]) -> 
                 reason = reserve(world, order, quantity, reference)
             elif world.config["orders"]["admission"] == "pseudo_execute":
                 value = quantity * reference * world.multiplier(order.symbol)
-                running -= order.side * value + added_commission(world, order, quantity, value)
-                # Choice: "stays where it is" means below zero, with the rejected order taken off.
-                reason = "insufficient_cash" if world.is_less(running, ZERO) else "none"
+                cost = order.side * value + added_commission(world, order, quantity, value)
+                reason = "insufficient_cash" if world.is_less(running, cost, exact=is_exact(quantity)) else "none"
+                running -= cost  # Choice: "stays where it is" means below zero, with the rejected order taken off.
         if reason == "none":
             accept(order)
         else:
@@ -63,7 +63,7 @@ def reserve(world: World, order: Order, quantity: Decimal, reference: Decimal) -
         free = world.equity() - world.margin_rate * world.gross()
     for other in world.orders:
         free -= other.reserved
-    if world.is_less(free, need) and rejects_shortfall(world, order):
+    if world.is_less(free, need, exact=is_exact(quantity)) and rejects_shortfall(world, order):
         return short_of_funds(world)
     order.reserved = max(min(need, free), ZERO)
     return "none"
@@ -118,13 +118,13 @@ def can_pay(world: World, terms: Deal, quantity: Decimal) -> bool:
     position, multiplier = world.positions[order.symbol], world.multiplier(order.symbol)
     held, side = position.quantity, sign(quantity)
     paid = commission(world, terms, abs(quantity))
-    cash = world.cash - quantity * price * multiplier - paid
+    cost = quantity * price * multiplier + paid
     if not world.is_margin:
-        return not world.is_less(cash, ZERO)
+        return not world.is_less(world.cash, cost, exact=is_exact(quantity))
     if sign(held) == -side and abs(quantity) <= abs(held):
         return True
     exposure = abs(held + quantity) * multiplier * reference
-    equity = cash + (held + quantity) * multiplier * reference
+    equity = world.cash - cost + (held + quantity) * multiplier * reference
     for symbol, other in world.positions.items():
         if symbol != order.symbol and other.mark is not None:
             exposure += abs(other.quantity) * world.multiplier(symbol) * other.mark

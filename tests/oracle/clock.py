@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cases import Bar
-from outcome import CLOSE, OPEN, ZERO, Equity, Order
+from outcome import CLOSE, ZERO, Equity, Order
 
 from .execution import close_position, write_trade
 from .group import meet, settle
@@ -13,19 +13,14 @@ from .path import (
     advance_watermark,
     begins_on,
     follow_price,
-    is_eligible_at_close,
     is_eligible_at_open,
-    is_past_delay,
     legs,
-    meets_closes_only,
     trail_stop,
 )
 from .request import Desk
 from .ticket import create
-from .trigger import is_auction
+from .trigger import shorten_queue
 from .world import World, number, sign
-
-IMMEDIATE = ("IOC", "FOK")
 
 
 def run(world: World) -> None:
@@ -53,7 +48,6 @@ def instant(world: World, desk: Desk) -> None:
         if world.config["fills"]["market"] == "same_close":
             courses = [Course(bar, ("after_close",)) for bar in ended]
             play(world, courses)
-            sweep(world, courses)
         close_out(world, ended)
         write_equity(world)
     roll_session(world, ended)
@@ -66,7 +60,6 @@ def match_ended(world: World, ended: list[Bar]) -> None:
     parts = ("path", "close") if is_phased else ("open", "path", "close")
     courses = [Course(bar, parts, legs(world, bar)) for bar in ended]
     play(world, courses)
-    sweep(world, courses)
     for course in courses:
         follow(world, course)
 
@@ -81,7 +74,6 @@ def match_started(world: World) -> None:
     if world.config["fills"]["schedule"] == "phased":
         courses = [Course(bar, ("open",)) for bar in started]
         play(world, courses)
-        sweep(world, courses)
         for course in courses:
             follow_open(world, course)
 
@@ -107,6 +99,8 @@ def follow(world: World, course: Course) -> None:
     bar = course.bar
     for order in world.live(bar.symbol):
         is_on = begins_on(order, bar) or is_eligible_at_open(world, order, bar)
+        if not bar.halted:
+            shorten_queue(world, order, course)
         if not is_working(order) or bar.halted or not is_on:
             continue
         assert order.trail is not None
@@ -191,39 +185,3 @@ def roll_session(world: World, ended: list[Bar]) -> None:
             if order.last_bar == world.number_of[bar] and order.is_live:
                 world.transition(order, "expired", "last_bar_ended", world.now)
                 settle(world)
-
-
-def sweep(world: World, courses: list[Course]) -> None:
-    """Orders for one meeting that have had it, and are live all the same, expire."""
-    for course in courses:
-        for order in world.live(course.bar.symbol):
-            reason, leg = missed(world, order, course)
-            if reason is not None and order.is_live:
-                time = course.bar.start if leg == OPEN else course.bar.end
-                assert order.accepted_at is not None
-                world.transition(order, "expired", reason, max(time, order.accepted_at))
-                settle(world)
-
-
-def missed(world: World, order: Order, course: Course) -> tuple[str | None, int]:
-    """Why the order expires after this round, and the leg of its meeting."""
-    bar, rule = course.bar, world.config["fills"]["market"]
-    if order.tif in ("OPG", "CLS"):
-        leg = OPEN if order.tif == "OPG" else CLOSE
-        is_over = course.has(leg) and is_auction(world, order, bar)
-        return ("missed_open" if leg == OPEN else "missed_close") if is_over else None, leg
-    if order.tif not in IMMEDIATE:
-        return None, OPEN
-    if order.has_limit and meets_closes_only(world):
-        return "not_immediate" if order.first_bar == world.number_of[bar] and course.has(CLOSE) else None, CLOSE
-    if order.has_limit or rule == "next_open":
-        is_over = order.first_bar == world.number_of[bar] and (course.has(OPEN) or begins_on(order, bar))
-        return "not_immediate" if is_over else None, OPEN
-    if course.has(CLOSE):
-        is_over = (
-            is_eligible_at_open(world, order, bar) if rule == "next_vwap" else is_eligible_at_close(world, order, bar)
-        )
-    else:
-        is_over = course.parts == ("after_close",) and order.eligible_from <= world.now
-        is_over = is_over and is_past_delay(world, order, bar)
-    return "not_immediate" if is_over else None, CLOSE

@@ -18,6 +18,11 @@ from .trigger import is_first_meeting, is_same
 from .world import World, number, sign
 
 DAY = 86_400 * 10**9
+MARKET = ("volume_share", "square_root", "volatility", "spread")
+
+
+class NoPriceLeft(Exception):
+    """A sale of this order is beyond what its model of the market can tell: the run ends with an error."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,14 @@ class Deal:
 
 def deal(world: World, order: Order, quantity: Decimal, moment: Moment, course: Course | None) -> Deal:
     """The deal for this signed quantity. A close-out is one on the last bar that has ended."""
-    known = [bar for bar in world.bars_of[order.symbol] if bar.end <= world.now]
-    bar = known[-1] if course is None else course.bar
+    bar = last_bar(world, order.symbol) if course is None else course.bar
     price = slipped(world, order, quantity, moment, bar)
     return Deal(order, bar, sign(quantity), moment.price, price, is_maker(world, order, moment, bar))
+
+
+def last_bar(world: World, symbol: str) -> Bar:
+    """The symbol's last bar that has ended."""
+    return [bar for bar in world.bars_of[symbol] if bar.end <= world.now][-1]
 
 
 def is_maker(world: World, order: Order, moment: Moment, bar: Bar) -> bool:
@@ -110,7 +119,7 @@ def fill_commission(world: World, of: Deal, value: Decimal) -> Decimal:
     if terms["kind"] == "per_fill":
         return number(terms.get("fixed", 0.0)) + number(terms.get("rate", 0.0)) * value
     if terms["kind"] == "monthly_tiered":
-        before = world.traded[month(of.bar)]
+        before = world.traded[world.month]
         tiers = terms["tiers"]
         tier = next(t for t in tiers if t.get("up_to") is None or not world.is_less(number(t["up_to"]), before))
         is_better = of.is_maker and tier.get("maker") is not None
@@ -129,7 +138,7 @@ def tax(world: World, of: Deal, quantity: Decimal, value: Decimal) -> Decimal:
     return number(terms.get("sell_rate", 0.0)) * value + by_unit
 
 
-def month(bar: Bar) -> tuple[int, int]:
+def month_of(bar: Bar) -> tuple[int, int]:
     """Year and month of the bar's session."""
     day = dt.date(1970, 1, 1) + dt.timedelta(days=(bar.session_close - 1) // DAY)
     return day.year, day.month
@@ -154,6 +163,8 @@ def slipped(world: World, order: Order, quantity: Decimal, moment: Moment, bar: 
         distance += number(terms.get("ticks", 0.0)) * tick
     if distance == 0:
         return reference
+    if side < 0 and models[0]["kind"] in MARKET and 0 < reference <= distance:
+        raise NoPriceLeft(order.id)
     price = world.to_tick(order.symbol, reference + side * distance, up=side > 0)
     return max(price, ZERO) if side < 0 and reference >= 0 else price
 

@@ -8,13 +8,12 @@ from cases import Bar
 from outcome import AFTER_CLOSE, ZERO, Entry, Fill, Lot, Moment, Order, Position, Trade
 
 from .account import affordable
-from .cost import Deal, commission, deal, month
+from .cost import Deal, commission, deal, last_bar, month_of
+from .group import follow_fill
 from .path import Course, segment
 from .sizing import direction, wanted_at_fill
-from .trigger import is_first_meeting
+from .trigger import ONE_MEETING, is_first_meeting
 from .world import NEAR, Filled, World, number, sign
-
-MISSED = {"IOC": "not_immediate", "FOK": "not_in_full", "OPG": "missed_open", "CLS": "missed_close"}
 
 
 def execute(world: World, order: Order, moment: Moment, course: Course | None, time: int) -> None:
@@ -23,11 +22,11 @@ def execute(world: World, order: Order, moment: Moment, course: Course | None, t
     Without a course it is a close-out, which neither volume nor price limits hold back.
     """
     bar = None if course is None else course.bar
+    world.month = max(world.month, month_of(bar or last_bar(world, order.symbol)))
     held = world.positions[order.symbol].quantity
     wanted = wanted_at_fill(world, order, moment.price)
     if bar is not None and wanted != 0 and is_blocked(world, order, bar, moment.price):
-        order.idle_on = bar
-        return None
+        return miss(world, order, bar, "not_immediate", time)
     if bar is not None and participation(world) is not None and allowance(world, bar, abs(wanted)) == 0:
         return wait_for_volume(world, order, bar, time)
     if course is not None and order.post_only and is_first_meeting(world, order, course.bar, moment):
@@ -76,10 +75,7 @@ def finish(
         world.transition(order, "filled", "executed", time)
     else:
         world.transition(order, "partially_filled", "executed", time)
-    filled = Filled(order, quantity, price, kept, course, moment)
-    world.causes.append(filled)
-    if order.is_final:  # what the fill causes comes before what the end causes
-        world.causes[-2:] = reversed(world.causes[-2:])
+    follow_fill(world, Filled(order, quantity, price, kept, course, moment))
     if is_done:
         return
     if reason != "none":
@@ -90,11 +86,18 @@ def finish(
         wait_for_volume(world, order, bar, time)
 
 
-def wait_for_volume(world: World, order: Order, bar: Bar, time: int) -> None:
-    """The bar has nothing left for the order: it does not fill there any more, and ends if it was its only meeting."""
+def miss(world: World, order: Order, bar: Bar, immediate: str, time: int) -> None:
+    """The order does not fill on this bar any more, and ends if it was its only meeting; why, where that is an immediate one."""
     order.idle_on = bar
-    if order.tif in MISSED:
-        world.transition(order, "expired", MISSED[order.tif], time)
+    if order.tif in ONE_MEETING:
+        world.transition(
+            order, "expired", {"OPG": "missed_open", "CLS": "missed_close"}.get(order.tif, immediate), time
+        )
+
+
+def wait_for_volume(world: World, order: Order, bar: Bar, time: int) -> None:
+    """The bar has nothing left for the order."""
+    miss(world, order, bar, "not_in_full" if order.tif == "FOK" else "not_immediate", time)
 
 
 def would_take(world: World, order: Order, when: Moment, course: Course, time: int) -> None:
@@ -157,7 +160,7 @@ def book(world: World, terms: Deal, quantity: Decimal, moment: Moment, bar: Bar 
         quantity = -position.quantity
     value = abs(quantity) * price * multiplier
     paid = commission(world, terms, abs(quantity))
-    world.traded[month(terms.bar)] += value
+    world.traded[world.month] += value
     slippage = abs(price - moment.price) * abs(quantity) * multiplier
     order.filled, order.value = order.filled + abs(quantity), order.value + value
     order.commission += paid

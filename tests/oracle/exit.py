@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from outcome import ZERO, Order
@@ -12,6 +13,7 @@ from .ticket import create
 from .world import World, number, sign
 
 EXITS = ("stop_loss", "take_profit", "trailing_stop", "break_even", "max_bars")
+PROFIT_BY_TOUCH = ("stop_loss", "trailing_stop", "take_profit", "break_even", "max_bars")
 
 
 def may_only_close(world: World, symbol: str, side: int) -> bool:
@@ -25,13 +27,35 @@ def may_only_close(world: World, symbol: str, side: int) -> bool:
     return is_against or world.positions[symbol].quantity * side < 0
 
 
+def expected(world: World, symbol: str, *, is_target: bool) -> Decimal:
+    """The position as it will be once the live market orders have filled; a new target ends the one before."""
+    held = world.positions[symbol].quantity
+    for order in world.orders:
+        if order.symbol != symbol or order.is_final or order.state == "pending" or order.type != "market":
+            continue
+        if order.origin in EXITS or (is_target and order.origin == "target"):
+            continue
+        if order.sizing == "close":
+            held = ZERO
+        elif order.left is not None:
+            held += order.side * order.left
+    return held
+
+
+def only_closes(order: Order, held: Decimal) -> bool:
+    """The order opens nothing, where so much will be held before it."""
+    if order.reduce_only or order.sizing == "parent" or order.quantity is None:
+        return order.reduce_only
+    return sign(held) == -order.side and order.quantity <= abs(held)
+
+
 def attach(world: World, parent: Order, exits: dict[str, Any]) -> None:
     """Children that close what the parent opens, in one ring for each rung of the ladder."""
     side, below = parent.side, ZERO
     ladder = exits.get("take_profit")
     for target, fraction in ladder if isinstance(ladder, list) else [(ladder, 1.0)]:
         members = []
-        for name, kwargs in legs({**exits, "take_profit": target}, side, "fill"):
+        for name, kwargs in legs({**exits, "take_profit": target}, side, exits.get("basis", "fill")):
             kwargs["fraction"] = fraction
             child = create(world, parent.symbol, -side, "parent", name, kwargs, quantity=ZERO, parent=parent)
             if name == "max_bars":
@@ -44,7 +68,8 @@ def attach(world: World, parent: Order, exits: dict[str, Any]) -> None:
 
 def legs(exits: dict[str, Any], side: int, basis: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rules that are asked for, each with the terms of its order; `basis` is what a distance is from, if it does not say."""
-    for name in EXITS:
+    by_touch = exits.get("profit_by") == "touch"
+    for name in PROFIT_BY_TOUCH if by_touch else EXITS:
         given = exits.get(name)
         if given is None:
             continue
@@ -52,7 +77,7 @@ def legs(exits: dict[str, Any], side: int, basis: str) -> Iterator[tuple[str, di
         if name == "stop_loss":
             kwargs["stop"] = away(given, -side, basis)
         elif name == "take_profit":
-            kwargs["limit"] = away(given, side, basis)
+            kwargs["touch" if by_touch else "limit"] = away(given, side, basis)
         elif name == "break_even":
             kwargs |= {"stop": {"amount": 0.0, "of": basis}, "activation": away(given, side, basis)}
         elif name == "trailing_stop":

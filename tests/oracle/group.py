@@ -11,22 +11,23 @@ from outcome import CLOSE, OPEN, ZERO, Order
 
 from .path import advance_watermark, begins_on, is_eligible_at_open
 from .price import resolve_late
-from .world import NEAR, Ended, Filled, World, sign
+from .world import NEAR, Filled, World, sign
+
+
+def follow_fill(world: World, filled: Filled) -> None:
+    """What follows from a fill at once has happened."""
+    for child in [order for order in world.orders if order.parent is filled.order and not order.is_final]:
+        grow(world, child, filled)
+    for member in list(filled.order.ring):
+        if member is not filled.order and not member.is_final:
+            shrink(world, member, filled.kept)
+    cancel_exits(world, filled)
 
 
 def settle(world: World) -> None:
     """Nothing follows any more: what follows from consequences comes after them."""
-    while world.causes:
-        cause = world.causes.pop(0)
-        if isinstance(cause, Ended):
-            orphan(world, cause.order)
-            continue
-        for child in [order for order in world.orders if order.parent is cause.order and not order.is_final]:
-            grow(world, child, cause)
-        for member in list(cause.order.ring):
-            if member is not cause.order and not member.is_final:
-                shrink(world, member, cause.kept)
-        cancel_exits(world, cause)
+    while world.ended:
+        orphan(world, world.ended.pop(0))
 
 
 # ------------------------------------------------------------------------------------------------ parent and children
@@ -90,6 +91,8 @@ def begin(world: World, child: Order, filled: Filled) -> None:
         after = child.since[1] if child.since is not None and begins_on(child, course.bar) else None
         advance_watermark(world, child, course, after, filled.moment)
     child.since = (course.bar, filled.moment)
+    waits_for_open = child.is_market and filled.moment.leg != OPEN
+    child.first_bar = None if waits_for_open else world.number_of[course.bar]
 
 
 def meet(world: World, order: Order, number: int) -> None:
@@ -148,7 +151,7 @@ def cancel_exits(world: World, filled: Filled) -> None:
     symbol = filled.order.symbol
     after = sign(world.positions[symbol].quantity)
     for order in world.live(symbol):
-        is_over = order.parent is None or order.parent.is_final
+        is_over = order is not filled.order and order.left != 0 and (order.parent is None or order.parent.is_final)
         if order.is_exit and is_over and after in (0, order.side):
             world.transition(order, "cancelled", "position_closed", world.now)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from outcome import OPEN, Moment, Order
 
-from .execution import execute
+from .execution import execute, miss
 from .group import settle
 from .path import Course
 from .price import resolve
 from .sizing import is_reduction
-from .trigger import moment
+from .trigger import MISSED, moment
 from .world import World
 
 
@@ -52,12 +52,15 @@ def take(world: World, order: Order, when: Moment, course: Course) -> None:
     """The order is activated, triggered, filled or ended."""
     bar = course.bar
     time = bar.start if when.leg == OPEN else bar.end
+    if when.kind == MISSED:
+        assert order.accepted_at is not None
+        return miss(world, order, bar, "not_immediate", max(time, order.accepted_at))
     if not order.is_active:
         world.note(order, "activated", time)
         order.is_active, order.since = True, (bar, when)
         if order.trail is not None:
             order.watermark = when.price
-        return
+        return None
     if order.trigger != "none" and not order.is_triggered:
         assert when.level is not None
         world.transition(order, "triggered", "stop_reached", time)
@@ -66,8 +69,8 @@ def take(world: World, order: Order, when: Moment, course: Course) -> None:
             resolve(world, order, "limit", when.level)
         if not order.has_limit:
             execute(world, order, when, course, time)
-        return
-    execute(world, order, when, course, time)
+        return None
+    return execute(world, order, when, course, time)
 
 
 def is_working(order: Order) -> bool:

@@ -199,7 +199,7 @@ def reach_trail(world: World, order: Order, course: Course, after: Moment | None
     """The first moment at which the price reaches the stop that follows it; the order's watermark stays as it is."""
     watermark = order.watermark
     try:
-        return _walk(world, order, course, after, None)
+        return _walk(world, order, course, after, tests=True)
     finally:
         order.watermark = watermark
 
@@ -207,28 +207,39 @@ def reach_trail(world: World, order: Order, course: Course, after: Moment | None
 def advance_watermark(
     world: World, order: Order, course: Course, after: Moment | None, until: Moment | None = None
 ) -> None:
-    """The watermark is what this part of the bar makes of it, as far as `until`."""
-    _walk(world, order, course, after, until)
+    """The watermark is what this part of the bar makes of it, as far as `until`, whatever became of the stop."""
+    _walk(world, order, course, after, until, tests=False)
 
 
-def _walk(world: World, order: Order, course: Course, after: Moment | None, until: Moment | None) -> Moment | None:
+def _walk(
+    world: World, order: Order, course: Course, after: Moment | None, until: Moment | None = None, *, tests: bool
+) -> Moment | None:
     assert order.trail is not None
+
+    def met(price: Decimal) -> Decimal | None:
+        """The stop, if this price reaches it."""
+        stop = trail_stop(order) if tests else None
+        if stop is None:
+            return None
+        count_near(world, order, price, stop)
+        return stop if reaches(order.side, price, stop) else None
+
     follows = order.trail.ratchet == "path"
     if meets_closes_only(world) and (after is None or after.leg < CLOSE):
         price = number(course.bar.close)
-        here = _met(world, order, price) if course.has(CLOSE) else None
-        if here is not None and until is None:
+        here = met(price) if course.has(CLOSE) else None
+        if here is not None:
             return Moment(CLOSE, ZERO, price, here, "touch" if price == here else "gap")
         if course.has(CLOSE) and (until is None or until.leg >= CLOSE):
             follow_price(order, price, follows or order.watermark is None)
         return None
     if after is not None:
-        here = _met(world, order, after.price)
+        here = met(after.price)
         if here is not None and course.has(after.leg):
             return Moment(after.leg, after.progress, after.price, here, "touch" if after.price == here else "gap")
     elif course.has(OPEN):
         price = number(course.bar.open)
-        here = _met(world, order, price)
+        here = met(price)
         if here is not None:
             return Moment(OPEN, ZERO, price, here, "touch" if price == here else "gap")
         follow_price(order, price, follows or order.watermark is None)
@@ -244,19 +255,10 @@ def _walk(world: World, order: Order, course: Course, after: Moment | None, unti
         if order.side * (leg.end - leg.begin) < 0:
             follow_price(order, leg.end, follows)
             continue
-        level = _met(world, order, leg.end)
+        level = met(leg.end)
         if level is not None:
             return arrival(number_, leg, level)
     return None
-
-
-def _met(world: World, order: Order, price: Decimal) -> Decimal | None:
-    """The stop, if this price reaches it."""
-    stop = trail_stop(order)
-    if stop is None or order.left == 0:  # a used-up order sleeps until it grows, but its watermark does not
-        return None
-    count_near(world, order, price, stop)
-    return stop if reaches(order.side, price, stop) else None
 
 
 def follow_price(order: Order, price: Decimal, follows: bool) -> None:

@@ -9,7 +9,7 @@ from cases import Cancel, CancelAll, Link, Protect, Rebalance, Replace, Request,
 from outcome import ZERO, Order
 
 from . import account
-from .exit import EXITS, attach, may_only_close, protect
+from .exit import EXITS, attach, expected, may_only_close, only_closes, protect
 from .group import link, session_close, settle
 from .price import measured, set_price
 from .sizing import valuation_price, wanted
@@ -64,7 +64,7 @@ class Desk:
 
     def submit(self, request: Submit, price: Decimal | None, equity: Decimal) -> Order | None:
         """The order and its exits; None where it comes to nothing, or its parent has ended."""
-        world, kwargs = self.world, measured(self.world, request.symbol, request.kwargs)
+        kwargs = measured(self.world, request.symbol, request.kwargs)
         parent = None
         if "parent" in kwargs:
             parent = self.submitted[kwargs.pop("parent")]
@@ -73,9 +73,24 @@ class Desk:
         exits = {name: kwargs.pop(name) for name in EXITS if name in kwargs}
         if exits and may_only_close(self.world, request.symbol, 1 if request.method == "buy" else -1):
             return None
-        order = self.sized(request.method, request.symbol, kwargs, price, equity, parent)
-        if order is not None and exits:
-            attach(world, order, exits)
+        return self.with_exits(exits, request.method, request.symbol, kwargs, price, equity, parent)
+
+    def with_exits(
+        self,
+        own: dict[str, Any],
+        method: str,
+        symbol: str,
+        kwargs: dict[str, Any],
+        price: Decimal | None,
+        equity: Decimal,
+        parent: Order | None,
+    ) -> Order | None:
+        """The order, and where it may open something its own exits, or those of the strategy."""
+        exits = own or self.world.case.exit_rules
+        held = expected(self.world, symbol, is_target=method.startswith("order_target"))
+        order = self.sized(method, symbol, kwargs, price, equity, parent)
+        if order is not None and exits and not only_closes(order, held):
+            attach(self.world, order, exits)
         return order
 
     def rebalance(self, request: Rebalance, prices: dict[str, Decimal | None], equity: Decimal) -> None:
@@ -90,7 +105,7 @@ class Desk:
                     cancel(world, order)
                     settle(world)
         for symbol, weight in found.items():
-            self.sized("order_target_percent", symbol, {"target": weight}, prices[symbol], equity, None)
+            self.with_exits({}, "order_target_percent", symbol, {"target": weight}, prices[symbol], equity, None)
             settle(world)
 
     def sized(

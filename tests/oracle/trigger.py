@@ -22,15 +22,19 @@ from .sizing import direction
 from .world import World, number, reaches
 
 BITS = 2**64 - 1
+ONE_MEETING = ("IOC", "FOK", "OPG", "CLS")
+MISSED = "missed"
 
 
 def moment(world: World, order: Order, course: Course) -> Moment | None:
     """None if nothing happens to the order on this course."""
     bar = course.bar
-    if bar.halted or order.left == 0:
+    if order.left == 0:
         return None
-    if order.tif in ("OPG", "CLS"):
-        return auction(world, order, course)
+    if order.tif in ONE_MEETING:
+        return only_meeting(world, order, course)
+    if bar.halted:
+        return None
     if order.is_market:
         return market(world, order, course)
     if not (begins_on(order, bar) or is_eligible_at_open(world, order, bar)):
@@ -58,11 +62,11 @@ def market(world: World, order: Order, course: Course) -> Moment | None:
     if order.trigger != "none" and order.since is not None and begins_on(order, bar) and course.has(order.since[1].leg):
         return order.since[1]  # what its parent's fill has added to a triggered child
     if rule == "next_open":
-        is_due = course.has(OPEN) and is_eligible_at_open(world, order, bar)
+        is_due = course.has(OPEN) and is_there_at_open(world, order, bar)
         return Moment(OPEN, ZERO, quoted(world, order, bar, OPEN)) if is_due else None
     if rule == "next_vwap":
         assert bar.vwap is not None
-        is_due = course.has(CLOSE) and is_eligible_at_open(world, order, bar)
+        is_due = course.has(CLOSE) and is_there_at_open(world, order, bar)
         return Moment(CLOSE, ZERO, number(bar.vwap)) if is_due else None
     if course.has(AFTER_CLOSE):
         is_due = order.eligible_from <= world.now and is_past_delay(world, order, bar)
@@ -71,29 +75,59 @@ def market(world: World, order: Order, course: Course) -> Moment | None:
     return Moment(CLOSE, ZERO, quoted(world, order, bar, CLOSE)) if is_due else None
 
 
-def auction(world: World, order: Order, course: Course) -> Moment | None:
-    """An order for the open or the close of a session."""
+# --------------------------------------------------------------------------------------------------- for one meeting
+
+
+def only_meeting(world: World, order: Order, course: Course) -> Moment | None:
+    """Where an order for one meeting has it: there it fills, or has missed it."""
     bar = course.bar
-    if order.idle_on is bar or not is_auction(world, order, bar):
+    if order.tif in ("OPG", "CLS"):
+        place = auction(world, order, course)
+    else:
+        place = first_meeting(world, order, course) if order.has_limit else market(world, order, course)
+    if place is None:
         return None
+    if order.limit is not None and not bar.halted:
+        count_near(world, order, place.price, order.limit)
+        if reaches(-order.side, place.price, order.limit):
+            kind = "touch" if place.price == order.limit else "gap"
+            return Moment(place.leg, place.progress, place.price, order.limit, kind)
+    return Moment(place.leg, place.progress, place.price, kind=MISSED) if order.has_limit or bar.halted else place
+
+
+def first_meeting(world: World, order: Order, course: Course) -> Moment | None:
+    """Of an immediate order with a limit: the moment at which its parent's fill gave it something, or the first open."""
+    bar, closes_only = course.bar, meets_closes_only(world)
+    if order.since is not None and begins_on(order, bar) and (not closes_only or order.since[1].leg >= CLOSE):
+        return order.since[1] if course.has(order.since[1].leg) else None
+    if not begins_on(order, bar) and order.first_bar != world.number_of[bar]:
+        return None
+    leg = CLOSE if closes_only else OPEN
+    return Moment(leg, ZERO, number(bar.close if closes_only else bar.open)) if course.has(leg) else None
+
+
+def auction(world: World, order: Order, course: Course) -> Moment | None:
+    """The open or the close of a session."""
     leg = OPEN if order.tif == "OPG" else CLOSE
-    if not course.has(leg):
+    if not is_auction(world, order, course.bar) or not course.has(leg):
         return None
-    price = number(bar.open if leg == OPEN else bar.close)
-    if order.limit is None:
-        return Moment(leg, ZERO, quoted(world, order, bar, leg))
-    count_near(world, order, price, order.limit)
-    if not reaches(-order.side, price, order.limit):
-        return None
-    return Moment(leg, ZERO, price, order.limit, "touch" if price == order.limit else "gap")
+    if order.limit is not None:
+        return Moment(leg, ZERO, number(course.bar.open if leg == OPEN else course.bar.close))
+    return Moment(leg, ZERO, quoted(world, order, course.bar, leg))
 
 
 def is_auction(world: World, order: Order, bar: Bar) -> bool:
     """The bar begins or ends a session, as the order asks for, and the order is eligible then."""
     session = world.session(bar)
     if order.tif == "OPG":
-        return bar is session[0] and is_eligible_at_open(world, order, bar)
+        return bar is session[0] and is_there_at_open(world, order, bar)
     return order.tif == "CLS" and bar is session[-1] and is_eligible_at_close(world, order, bar)
+
+
+def is_there_at_open(world: World, order: Order, bar: Bar) -> bool:
+    """It may fill at the bar's open, or for a price of the whole bar: its parent has added nothing since that open."""
+    has_grown_since = order.since is not None and begins_on(order, bar) and order.since[1].leg > OPEN
+    return is_eligible_at_open(world, order, bar) and not has_grown_since
 
 
 def quoted(world: World, order: Order, bar: Bar, leg: int) -> Decimal:
@@ -118,8 +152,6 @@ def limit(world: World, order: Order, course: Course, after: Moment | None) -> M
     assert order.limit is not None
     bar = course.bar
     found = reach(world, order, order.limit, -order.side, course, after)
-    if order.tif in ("IOC", "FOK"):
-        return found if found is not None and is_first_meeting(world, order, bar, found) else None
     if found is None or found.price != order.limit or not is_mere_touch(course, order, found):
         return found
     if is_first_meeting(world, order, bar, found) or found == after or is_same(found, after):
@@ -159,12 +191,27 @@ def touch_fills(world: World, order: Order, bar: Bar) -> bool:
     if rule["kind"] == "probability":
         return bool(draw(world, order, bar) < rule["probability"])
     if rule["kind"] == "queue":
-        if order.ahead_on is not bar:
-            participation = world.config["fills"]["participation"] or {}
-            order.ahead -= number(participation.get("share", 1.0)) * number(bar.volume)
-            order.ahead_on = bar
-        return order.ahead <= 0
+        return order.ahead - taken(world, bar) <= 0
     return bool(rule["kind"] == "always")
+
+
+def taken(world: World, bar: Bar) -> Decimal:
+    """What a bar that touches a limit takes off the queue there."""
+    participation = world.config["fills"]["participation"] or {}
+    return number(participation.get("share", 1.0)) * number(bar.volume)
+
+
+def shorten_queue(world: World, order: Order, course: Course) -> None:
+    """The bar has ended: where it has met the order's limit, and not as its first meeting, fewer units are before it."""
+    bar, is_resting = course.bar, order.trigger == "none" or order.is_triggered
+    is_on = begins_on(order, bar) or is_eligible_at_open(world, order, bar)
+    if world.config["fills"]["touch"]["kind"] != "queue" or order.limit is None or not is_resting or not is_on:
+        return
+    after = order.since[1] if order.since is not None and begins_on(order, bar) else None
+    whole = Course(bar, ("open", "path", "close"), course.legs)
+    found = reach(world, order, order.limit, -order.side, whole, after)
+    if found is not None and not is_first_meeting(world, order, bar, found):
+        order.ahead -= taken(world, bar)
 
 
 def draw(world: World, order: Order, bar: Bar) -> float:

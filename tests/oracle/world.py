@@ -76,13 +76,6 @@ class Filled:
     moment: Moment
 
 
-@dataclass(frozen=True)
-class Ended:
-    """An order became final."""
-
-    order: Order
-
-
 class World:
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -95,9 +88,10 @@ class World:
         self.cash = number(self.config["account"]["cash"])
         self.margin_rate = number(self.config["account"]["initial_margin_rate"])
         self.is_margin = self.config["account"]["kind"] == "margin"
-        self.causes: list[Filled | Ended] = []  # what has consequences that are not carried out yet
+        self.ended: list[Order] = []  # they became final, and what follows from that has not happened yet
         self.allowances: dict[Bar, Decimal] = {}
         self.traded: defaultdict[tuple[int, int], Decimal] = defaultdict(Decimal)  # value by year and month
+        self.month = (0, 0)  # the latest in which an order was to fill
         self.now = -1
         self.last = max(bar.end for bar in case.bars)
         self.bars_of = {
@@ -132,7 +126,7 @@ class World:
         order.state, order.reason = to, reason
         if to in FINAL:
             order.closed_at, order.reserved = time, ZERO
-            self.causes.append(Ended(order))
+            self.ended.append(order)
 
     def note(self, order: Order, reason: str, time: int) -> None:
         """An event that keeps the state."""
@@ -151,10 +145,10 @@ class World:
             (abs(p.quantity) * self.multiplier(name) * (p.mark or ZERO) for name, p in self.positions.items()), ZERO
         )
 
-    def is_less(self, left: Decimal, right: Decimal) -> bool:
-        """left < right; counts it when float64 might see it the other way round."""
+    def is_less(self, left: Decimal, right: Decimal, *, exact: bool = True) -> bool:
+        """left < right; counts it when float64 might see it the other way round. `exact`: neither is rounded in Decimal."""
         scale = max(abs(left), abs(right), ONE)
-        if abs(left - right) <= NEAR * scale and not (left == right and is_exact(left)):
+        if abs(left - right) <= NEAR * scale and not (left == right and exact and is_exact(left)):
             self.outcome.close_calls += 1
         return left < right
 

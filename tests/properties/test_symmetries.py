@@ -53,7 +53,8 @@ def renamed(case: Case) -> Case:
     bars, finer = (
         [dataclasses.replace(bar, symbol=NAMES[bar.symbol]) for bar in each] for each in (case.bars, case.finer)
     )
-    return Case(bars, [NAMES[symbol] for symbol in case.universe], config, script, case.label, finer)
+    universe = [NAMES[symbol] for symbol in case.universe]
+    return dataclasses.replace(case, bars=bars, universe=universe, config=config, script=script, finer=finer)
 
 
 @EFFORT
@@ -137,13 +138,13 @@ def scaled_request(request: Request, factor: float) -> Request:
 def test_another_unit_of_money_scales_money_only(case: Case, factor: float) -> None:
     """By a power of two, which changes no rounding. Amounts in a file of fees are not ours to scale."""
     assume(case.config["costs"]["commission"]["kind"] != "table")
-    other = Case(
-        [scaled_bar(bar, factor) for bar in case.bars],
-        case.universe,
-        scaled_settings(case.config, factor),
-        {n: [scaled_request(request, factor) for request in requests] for n, requests in case.script.items()},
-        case.label,
-        [scaled_bar(bar, factor) for bar in case.finer],
+    other = dataclasses.replace(
+        case,
+        bars=[scaled_bar(bar, factor) for bar in case.bars],
+        config=scaled_settings(case.config, factor),
+        script={n: [scaled_request(request, factor) for request in requests] for n, requests in case.script.items()},
+        finer=[scaled_bar(bar, factor) for bar in case.finer],
+        exit_rules=None if case.exit_rules is None else scaled_terms(case.exit_rules, factor, set()),
     )
     expected = {
         name: frame.with_columns(pl.col(column) * factor for column in MONEY.get(name, ()))

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from cases import DAY, EPOCH, HOUR, Bar, Cancel, Replace, Request
+from oracle.cost import NoPriceLeft
 from oracle.trigger import splitmix64
 from small_case import FLAT, MARGIN, Prices, bars, buy, fills, hour, outcome, sell, states, times
+
+RICH = {"kind": "margin", "cash": 1e6}
 
 
 # ------------------------------------------------------------------------------------------------------------ triggers
@@ -374,3 +377,13 @@ def test_the_way_to_the_close_is_a_jump() -> None:
     rows = bars(FLAT, (100, 104, 97, 104))
     result = outcome(rows, {0: [buy(1, stop=103)]}, finer=[quarter(0, 100, 100, 97, 98)])
     assert fills(result) == [(1, 2, 1, 104, "finer_bar")]
+
+
+def test_a_sale_that_its_model_takes_all_of_has_no_price() -> None:
+    """0.75 · 1² leaves a quarter of 100 to a sale of all the volume, 1 · 1² nothing."""
+    three_quarters, all_of_it = ({"costs": {"slippage": {"kind": "volume_share", "impact": n}}} for n in (0.75, 1.0))
+    assert fills(outcome(bars(FLAT, FLAT), {0: [sell(1000)]}, account=RICH, **three_quarters)) == [
+        (1, 1, -1000, 25, "open")
+    ]
+    with pytest.raises(NoPriceLeft):
+        outcome(bars(FLAT, FLAT), {0: [sell(1000)]}, account=RICH, **all_of_it)

@@ -13,7 +13,6 @@ from ml4t.backtest.enums import (
     Reason,
     Sizing,
     TimeInForce,
-    TouchRule,
 )
 from ml4t.backtest.kernel.admission import admitted_quantity, funded, shortage
 from ml4t.backtest.kernel.cost import fill_commission, model_price, slipped
@@ -21,14 +20,13 @@ from ml4t.backtest.kernel.group import cancel_exits, end_order, feed_children, f
 from ml4t.backtest.kernel.ledger import begin_month, book_fill, closing_snap
 from ml4t.backtest.kernel.lot import fill_by_lot
 from ml4t.backtest.kernel.orders import transition
-from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, corner, last_leg, segment_of
+from ml4t.backtest.kernel.path import OPEN_LEG, last_leg, segment_of
 from ml4t.backtest.kernel.quantity import is_unresolved, on_grid, reducible, wanted_at_fill
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, on_tick
 from ml4t.backtest.kernel.terms import (
     begin_at,
     change_quantity,
     end_turns,
-    move_up_queue,
     record_activation,
     record_fill,
     record_reserve,
@@ -55,7 +53,7 @@ from ml4t.backtest.kernel.trigger import (
     row_before,
     stage,
 )
-from ml4t.backtest.kernel.volume import allowance, hand_out, taken_at_touch
+from ml4t.backtest.kernel.volume import allowance, hand_out
 from ml4t.backtest.queue_rule import Executions, Exhaustion, LimitRule, LinkRule, Rescan, StopLimitRule
 from ml4t.backtest.tables import (
     ASK,
@@ -77,7 +75,6 @@ from ml4t.backtest.tables import (
     RESCAN,
     SLIPPAGE_RANGE,
     STOP_LIMIT_RULE,
-    TOUCH,
     State,
 )
 
@@ -343,13 +340,6 @@ def meet_limit_by_close(state: State, cell: int, row: int, leg: int, progress: f
 
 
 @inline
-def is_mere_touch(state: State, cell: int, row: int, leg: int, price: float) -> bool:
-    """Whether the price is at the order's limit, and this leg does not lead beyond it."""
-    limit = state.terms.limit[cell]
-    return price == limit and (leg >= CLOSE_LEG or corner(state, state.orders.symbol[cell], row, leg) == limit)
-
-
-@inline
 def take(state: State, cell: int, row: int, leg: int, progress: float, price: float, level: float) -> None:
     """What was to happen to the order at this moment has happened."""
     orders, now = state.orders, stage(state, cell)
@@ -385,9 +375,6 @@ def take(state: State, cell: int, row: int, leg: int, progress: float, price: fl
         if state.rules[MARKET_FILL] == MarketFill.PREVIOUS_CLOSE and state.terms.lot[cell] == 0:
             before = state.bars.close[row_before(state, cell, row)]
             price = max(before, level) if orders.side[cell] > 0 else min(before, level)
-    if state.rules[TOUCH] == TouchRule.QUEUE and now == RESTING and is_mere_touch(state, cell, row, leg, price):
-        if not is_first_meeting(state, cell, row, leg, progress):
-            move_up_queue(state, cell, taken_at_touch(state, row))
     if state.rules[LIMIT_RULE] != LimitRule.KEPT and now == RESTING:
         release(state, cell)
     fill(state, cell, row, leg, progress, price)

@@ -3,19 +3,19 @@
 from ml4t.backtest._jit import FLOAT, INT, VOID, function, inline
 from ml4t.backtest.enums import Admission, OrderState, Origin, Ratchet, Reason, Sizing
 from ml4t.backtest.kernel.orders import close_order, is_grouped, note, transition
-from ml4t.backtest.kernel.path import last_leg
+from ml4t.backtest.kernel.path import OPEN_LEG, last_leg
 from ml4t.backtest.kernel.quantity import is_unresolved
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, towards_zero
 from ml4t.backtest.kernel.terms import accept_child, begin_at, change_quantity, follow_price
 from ml4t.backtest.kernel.trigger import (
     beginning,
+    followed,
     has_begun,
     is_eligible,
     is_live,
     is_trailing,
     is_used_up,
     may_grow,
-    trail,
 )
 from ml4t.backtest.queue_rule import LinkRule
 from ml4t.backtest.tables import ADMISSION, FOLLOWING, LINKED, LINKS, NONE, NOW, SPILLED, UNCHECKED, State
@@ -111,10 +111,11 @@ def parents_share(state: State, cell: int, filled: float) -> float:
 @inline
 def follow_until(state: State, cell: int, row: int, leg: int, price: float) -> None:
     """A trailing stop has followed the bar up to a price on this leg."""
-    first, progress, start = beginning(state, cell, row)
-    last = min(leg - 1, last_leg(state, row))
-    watermark = trail(state, cell, row, first, progress, start, state.progress.watermark[cell], last)[1]
-    if state.terms.ratchet[cell] == Ratchet.PATH and state.orders.side[cell] * (watermark - price) > 0.0:
+    first, _, start = beginning(state, cell, row)
+    last = last_leg(state, row)
+    watermark = followed(state, cell, row, first, start, min(leg - 1, last))
+    is_on_path = OPEN_LEG < leg <= last and state.terms.ratchet[cell] == Ratchet.PATH
+    if is_on_path and state.orders.side[cell] * (watermark - price) > 0.0:
         watermark = price
     follow_price(state, cell, watermark, watermark)
 
@@ -238,7 +239,7 @@ def cancel_exits(state: State, symbol: int, filled: int) -> None:
         is_waiting = standing == OrderState.CREATED or standing == OrderState.PENDING or not is_live(standing)
         is_fed = state.links.parent[cell] != NONE and is_live(state.orders.state[state.links.parent[cell]])
         if cell != filled and not is_waiting and not is_fed and is_exit(state, cell):
-            if not has_something_to_reduce(state, cell):
+            if not is_used_up(state, cell) and not has_something_to_reduce(state, cell):
                 transition(state, cell, state.clock[NOW], OrderState.CANCELLED, Reason.POSITION_CLOSED, NONE)
         cell = following
 

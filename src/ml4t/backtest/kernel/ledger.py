@@ -234,9 +234,9 @@ def apply_to_lot(state: State, slot: int, fill: int, quantity: float, price: flo
 
 @inline
 def begin_month(state: State, row: int) -> None:
-    """The value traded this month is that of this bar's month. Before the commission of a fill on the bar is asked for."""
+    """The value traded this month is that of the bar's month, or a later one. Before the commission of a fill on it is asked for."""
     month = state.conditions.month
-    if month.shape[0] > 0 and month[row] != state.clock[MONTH]:
+    if month.shape[0] > 0 and month[row] > state.clock[MONTH]:
         state.clock[MONTH] = month[row]
         state.money[MONTH_VALUE] = 0.0
 

@@ -17,6 +17,7 @@ from ml4t.backtest.kernel.trigger import (
     RESTING,
     beginning,
     first_reach,
+    followed,
     has_begun,
     is_bound_to_moment,
     is_eligible,
@@ -31,7 +32,6 @@ from ml4t.backtest.kernel.trigger import (
     may_grow,
     moment,
     stage,
-    trail,
 )
 from ml4t.backtest.kernel.volume import taken_at_touch
 from ml4t.backtest.queue_rule import Rescan
@@ -247,20 +247,18 @@ def age_orders(state: State, first: int, last: int) -> None:
             if is_working(state, cell) and (has_begun(state, cell, row) or is_eligible(state, cell, row)):
                 leg, progress, price = beginning(state, cell, row)
                 if is_trailing(state, cell):
-                    watermark = state.progress.watermark[cell]
-                    found = trail(state, cell, row, leg, progress, price, watermark, last_leg(state, row))
+                    watermark = followed(state, cell, row, leg, price, last_leg(state, row))
                     is_whole = not has_begun(state, cell, row) or state.progress.since_leg[cell] < CLOSE_LEG
-                    end = best_of_bar(state, cell, row) if is_whole else found[1]
-                    follow_price(state, cell, found[1], end)
+                    follow_price(state, cell, watermark, best_of_bar(state, cell, row) if is_whole else watermark)
                 elif state.rules[TOUCH] == TouchRule.QUEUE and stage(state, cell) == RESTING:
                     x, direction = level(state, cell, RESTING)
-                    is_there, symbol = is_reached(price, x, direction), state.orders.symbol[cell]
-                    takes = is_there and is_first_meeting(state, cell, row, leg, progress)
-                    is_done = takes or state.progress.idle_row[cell] == row  # it has had its chance on this bar
-                    end = last_leg(state, row)
-                    if not is_done and (
-                        is_there or first_reach(state, symbol, row, x, direction, leg, price, True, end)[0] >= 0
-                    ):
+                    is_touched, symbol = is_reached(price, x, direction), state.orders.symbol[cell]
+                    if is_touched:  # a first meeting knows no queue
+                        is_touched = not is_first_meeting(state, cell, row, leg, progress)
+                    else:
+                        end = last_leg(state, row)
+                        is_touched = first_reach(state, symbol, row, x, direction, leg, price, True, end)[0] >= 0
+                    if is_touched:
                         move_up_queue(state, cell, taken_at_touch(state, row))
             cell = state.links.after[cell]
 
@@ -274,9 +272,8 @@ def follow_opens(state: State, first: int, last: int) -> None:
         while cell != NONE:
             is_whole = is_eligible(state, cell, row) and not has_begun(state, cell, row)
             if is_whole and is_working(state, cell) and is_trailing(state, cell):
-                watermark = state.progress.watermark[cell]
-                found = trail(state, cell, row, OPEN_LEG, 0.0, state.bars.open[row], watermark, OPEN_LEG)
-                follow_price(state, cell, found[1], found[1])
+                watermark = followed(state, cell, row, OPEN_LEG, state.bars.open[row], OPEN_LEG)
+                follow_price(state, cell, watermark, watermark)
             cell = state.links.after[cell]
 
 

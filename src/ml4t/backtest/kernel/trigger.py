@@ -128,6 +128,14 @@ def is_eligible(state: State, cell: int, row: int) -> bool:
 
 
 @inline
+def meets_open(state: State, cell: int, row: int) -> bool:
+    """Whether the order may meet this bar's open: what its parent has added after the open may not."""
+    return is_eligible(state, cell, row) and not (
+        has_begun(state, cell, row) and state.progress.since_leg[cell] > OPEN_LEG
+    )
+
+
+@inline
 def may_expire_in_turn(state: State, cell: int) -> bool:
     """Whether a bar that comes late enough ends the order, in or out of the market, where it has its turn."""
     if state.rules[EXPIRY] == ExpiryRule.TIME or state.orders.tif[cell] != TimeInForce.GTD:
@@ -213,17 +221,15 @@ def trailing_level(state: State, cell: int, watermark: float) -> float:
 
 
 @inline
-def trail(
-    state: State, cell: int, row: int, leg: int, progress: float, price: float, watermark: float, last: int
-) -> tuple[Moment, float]:
-    """The moment from (leg, progress, price) to the end of leg `last` at which a trailing stop is reached, and its watermark then."""
-    side, symbol = state.orders.side[cell], state.orders.symbol[cell]
+def trail(state: State, cell: int, row: int, leg: int, progress: float, price: float, last: int) -> Moment:
+    """The moment from (leg, progress, price) to the end of leg `last` at which a trailing stop is reached."""
+    side, symbol, watermark = state.orders.side[cell], state.orders.symbol[cell], state.progress.watermark[cell]
     moves = state.terms.ratchet[cell] == Ratchet.PATH
     if not watermark == watermark:
         watermark = price
     x = trailing_level(state, cell, watermark)
     if is_reached(price, x, side):
-        return (leg, progress, price, x), watermark
+        return leg, progress, price, x
     start = corner(state, symbol, row, leg - 1) if leg != OPEN_LEG and leg <= last else price
     if moves and side * (watermark - price) > 0.0:
         watermark = price
@@ -233,13 +239,31 @@ def trail(
         x = trailing_level(state, cell, watermark)
         if is_reached(end, x, side):
             if is_jump(state, row, k):
-                return (k, 0.0, end, x), watermark
-            return (k, abs(x - start) / abs(end - start), x, x), watermark
+                return k, 0.0, end, x
+            return k, abs(x - start) / abs(end - start), x, x
         if moves and side * (watermark - end) > 0.0:
             watermark = end
         start = end
         k += 1
-    return NO_MOMENT, watermark
+    return NO_MOMENT
+
+
+@inline
+def followed(state: State, cell: int, row: int, leg: int, price: float, last: int) -> float:
+    """The watermark of a trailing stop that nothing has triggered from `price` on this leg to the end of leg `last`."""
+    side, watermark = state.orders.side[cell], state.progress.watermark[cell]
+    if not watermark == watermark:
+        watermark = price
+    if state.terms.ratchet[cell] != Ratchet.PATH:
+        return watermark
+    k = max(leg, 1)
+    while True:
+        if side * (watermark - price) > 0.0:
+            watermark = price
+        if k > last:
+            return watermark
+        price = corner(state, state.orders.symbol[cell], row, k)
+        k += 1
 
 
 @inline
@@ -248,7 +272,7 @@ def moment_at_auction(state: State, cell: int, row: int, part: int) -> Moment:
     bars, edge = state.bars, state.bars.session_edge[row]
     if state.orders.tif[cell] == TimeInForce.OPG:
         meets = part == AT_OPEN or state.rules[SCHEDULE] != Schedule.PHASED
-        if meets and edge % 2 == 1 and is_eligible(state, cell, row):
+        if meets and edge % 2 == 1 and meets_open(state, cell, row):
             return OPEN_LEG, 0.0, bars.open[row], bars.open[row]
         return NO_MOMENT
     if part == IN_BAR and edge >= 2 and is_eligible_for_close(state, cell, row):
@@ -288,14 +312,12 @@ def moment_of_market(state: State, cell: int, row: int, part: int) -> Moment:
         price = record.since_price[cell]
         return (OPEN_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
     if rule == MarketFill.NEXT_OPEN:
-        if part == IN_BAR and state.rules[SCHEDULE] == Schedule.PHASED:
-            return NO_MOMENT  # the open had its round; what a parent's fill has added since waits for the next
-        return (OPEN_LEG, 0.0, bars.open[row], bars.open[row]) if is_eligible(state, cell, row) else NO_MOMENT
+        return (OPEN_LEG, 0.0, bars.open[row], bars.open[row]) if meets_open(state, cell, row) else NO_MOMENT
     if part == AT_OPEN:
         return NO_MOMENT
     if rule == MarketFill.NEXT_VWAP:
         price = named(state, VWAP, row)
-        return (CLOSE_LEG, 0.0, price, price) if is_eligible(state, cell, row) else NO_MOMENT
+        return (CLOSE_LEG, 0.0, price, price) if meets_open(state, cell, row) else NO_MOMENT
     return (CLOSE_LEG, 0.0, bars.close[row], bars.close[row]) if is_eligible_for_close(state, cell, row) else NO_MOMENT
 
 
@@ -309,7 +331,7 @@ def moment_on_path(state: State, cell: int, row: int, part: int, now: int) -> Mo
         return NO_MOMENT
     last = last_leg(state, row) if part == IN_BAR else OPEN_LEG
     if now == WAITING and state.orders.type[cell] >= OrderType.TRAILING_STOP:
-        return trail(state, cell, row, leg, progress, price, state.progress.watermark[cell], last)[0]
+        return trail(state, cell, row, leg, progress, price, last)
     x, direction = level(state, cell, now)
     touch, is_bound = True, False
     if now == RESTING:

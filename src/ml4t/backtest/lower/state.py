@@ -26,6 +26,7 @@ from ml4t.backtest.tables import (
     GROWABLE,
     KEEP_HISTORY,
     MONEY_SIZE,
+    MONTH,
     NONE,
     NOW,
     OWN_HISTORY,
@@ -35,6 +36,7 @@ from ml4t.backtest.tables import (
     SHARES_SIZE,
     TICKET_SIZE,
     UNCHECKED,
+    UNSET,
     Aftermath,
     Agenda,
     ClosedProgress,
@@ -170,6 +172,7 @@ def _begin(state: State, config: BacktestConfig, rows: Rows, history: int) -> No
     clock[PHASE] = DECIDED  # what on_start asked for is admitted first
     clock[UNCHECKED] = 1
     clock[CURRENT] = clock[FREE_CELL] = clock[FREE_LOT] = NONE
+    clock[MONTH] = UNSET  # months before 1970 are below 0
     link_free(clock, FREE_CELL, state.links.after, 0)
     link_free(clock, FREE_LOT, state.lots.next, 0)
     state.rules[:] = rules_of(config)
