@@ -27,7 +27,7 @@ def execute(world: World, order: Order, moment: Moment, course: Course | None, t
     wanted = wanted_at_fill(world, order, moment.price)
     if bar is not None and wanted != 0 and is_blocked(world, order, bar, moment.price):
         return miss(world, order, bar, "not_immediate", time)
-    if bar is not None and participation(world) is not None and allowance(world, bar, abs(wanted)) == 0:
+    if bar is not None and wanted != 0 and participation(world) is not None and allowance(world, bar, abs(wanted)) == 0:
         return wait_for_volume(world, order, bar, time)
     if course is not None and order.post_only and is_first_meeting(world, order, course.bar, moment):
         return would_take(world, order, moment, course, time)

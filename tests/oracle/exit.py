@@ -10,7 +10,7 @@ from outcome import ZERO, Order
 
 from .group import link, settle
 from .ticket import create
-from .world import World, number, sign
+from .world import World, is_exact, number, sign
 
 EXITS = ("stop_loss", "take_profit", "trailing_stop", "break_even", "max_bars")
 PROFIT_BY_TOUCH = ("stop_loss", "trailing_stop", "take_profit", "break_even", "max_bars")
@@ -42,11 +42,12 @@ def expected(world: World, symbol: str, *, is_target: bool) -> Decimal:
     return held
 
 
-def only_closes(order: Order, held: Decimal) -> bool:
+def only_closes(world: World, order: Order, held: Decimal) -> bool:
     """The order opens nothing, where so much will be held before it."""
     if order.reduce_only or order.sizing == "parent" or order.quantity is None:
         return order.reduce_only
-    return sign(held) == -order.side and order.quantity <= abs(held)
+    is_against = sign(held) == -order.side
+    return is_against and not world.is_less(abs(held), order.quantity, exact=is_exact(order.quantity))
 
 
 def attach(world: World, parent: Order, exits: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ class Desk:
         exits = own or self.world.case.exit_rules
         held = expected(self.world, symbol, is_target=method.startswith("order_target"))
         order = self.sized(method, symbol, kwargs, price, equity, parent)
-        if order is not None and exits and not only_closes(order, held):
+        if order is not None and exits and not only_closes(self.world, order, held):
             attach(self.world, order, exits)
         return order
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ml4t.backtest import Trail
-from scenarios.table import FLAT, LATE, MARGIN, Fill, Scenario, buy, check, names, sell
+from scenarios.table import FLAT, LATE, MARGIN, Fill, Scenario, buy, check, close, names, sell
 
 CASH = 100_000.0
 WORKS = "accepted parent_filled"
@@ -54,6 +54,21 @@ ROWS = [
 @pytest.mark.parametrize("scenario", ROWS, ids=names(ROWS))
 def test_a_child_that_grows(scenario: Scenario) -> None:
     check(scenario)
+
+
+def test_a_close_of_nothing_needs_no_volume() -> None:
+    """The sale takes the 5 units of bar 2 and all of the position: the close after it is over, and does not wait for volume."""
+    check(
+        Scenario(
+            "close",
+            [FLAT, FLAT, FLAT],
+            {1: [buy(5)], 2: [sell(5), close()]},
+            [Fill(1, "open", "buy", 5, 100), Fill(2, "open", "sell", 5, 100)],
+            CASH,
+            {3: "cancelled nothing_to_reduce"},
+            SHARE,
+        )
+    )
 
 
 MONTHLY = {"kind": "monthly_tiered", "tiers": [{"up_to": 1500.0, "rate": 0.004}, {"rate": 0.002}]}

@@ -178,7 +178,7 @@ def is_held_back(state: State, cell: int, row: int, leg: int, progress: float, r
         hold_back(state, cell, row, time, missed(tif))
         return True
     units = allowance(state, symbol, row)
-    if units <= NEARLY_WHOLE * abs(wanted) and units < math.inf:
+    if wanted != 0.0 and units <= NEARLY_WHOLE * abs(wanted):
         if state.rules[EXHAUSTION] == Exhaustion.SYMBOL:
             end_turns(state, cell, row)
         hold_back(state, cell, row, time, Reason.NOT_IN_FULL if tif == TimeInForce.FOK else missed(tif))
