@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from parity.book import Book, difference
 from parity.case import Case
 from parity.process import Peer
-from parity.report import explained
+from parity.report import explained, weighed
 from parity.shrink import shrunk
 from parity.subject import subject_of
 
@@ -57,8 +57,9 @@ def examined(
     run = ours or subject.run
     with Peer(peer) as process:
 
-        def differs(case: Case) -> bool:
-            return difference(run(case), process.run(case)) is not None
+        def kind(case: Case) -> str | None:
+            found = difference(run(case), process.run(case))
+            return found and found.kind
 
         for case in cases:
             mine, theirs = run(case), process.run(case)
@@ -72,11 +73,12 @@ def examined(
                 if any(difference(run(other), theirs) is None for other in subject.nudged(case)):
                     verdict.floors += 1
                     continue
-                small = shrunk(case, differs, subject.defaults)
+                first = kind(case)
+                small = shrunk(case, lambda other: kind(other) == first, subject.defaults)  # noqa: B023
                 mine, theirs = run(small), process.run(small)
                 found = difference(mine, theirs)
                 assert found is not None
-                verdict.mismatches.append(explained(small, mine, theirs, found, subject.rules(small)))
+                verdict.mismatches.append(explained(small, mine, theirs, found, weighed(subject, small, mine, theirs)))
                 told(verdict.mismatches[-1])
                 if len(verdict.mismatches) >= most:
                     break

@@ -1,7 +1,9 @@
-"""What a person needs to act on a mismatch: the case, the first divergence, both books around it, the rules in play."""
+"""What a person needs to act on a mismatch: the case, the first divergence, both books around it, and the rules that matter."""
 
-from parity.book import Book, Difference
+from ml4t.backtest import BacktestConfig
+from parity.book import Book, Difference, difference
 from parity.case import Case
+from parity.subject import Subject
 
 
 def explained(case: Case, ours: Book, theirs: Book, found: Difference, rules: dict[str, str]) -> str:
@@ -25,4 +27,20 @@ def explained(case: Case, ours: Book, theirs: Book, found: Difference, rules: di
         lines.append(f"    {book.orders}")
     lines.append("  rules that differ from our default:")
     lines += [f"    {key} = {value}" for key, value in rules.items()]
+    lines.append(f"  the case: {case.to_json()}")
     return "\n".join(lines)
+
+
+def weighed(subject: Subject, case: Case, ours: Book, theirs: Book) -> dict[str, str]:
+    """The rules of the case, each with what its absence would do to it: nothing, another book, or the book of the peer."""
+    defaults, rules = BacktestConfig().flatten(), subject.rules(case)
+    for key in rules.keys() & defaults.keys() - {"profile"}:
+        try:
+            book = subject.run(case, **{key: defaults[key]})
+        except Exception:  # noqa: BLE001, S112  # it cannot be left out alone, or `ours` reads the result by it
+            continue
+        if difference(book, theirs) is None:
+            rules[key] += "  <- WITHOUT IT BOTH ARE EQUAL"
+        elif difference(book, ours) is not None:
+            rules[key] += "  <- matters here"
+    return rules

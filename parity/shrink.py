@@ -9,7 +9,7 @@ MOST_TRIALS = 400
 
 
 def shrunk(case: Case, differs: Callable[[Case], bool], defaults: dict[str, Any]) -> Case:
-    """A case no simpler neighbour of which differs: fewer requests, fewer bars, defaults for options, rounder prices."""
+    """A case no simpler neighbour of which `differs`: fewer requests, fewer bars, defaults for options, rounder prices."""
     trials = 0
     improved = True
     while improved and trials < MOST_TRIALS:

@@ -28,7 +28,7 @@ class Subject:
     defaults: dict[str, Any]  # every option of the peer that cases vary, with its default
     exceptions: tuple[Defect, ...]
     draw: Callable[[random.Random], Case]
-    run: Callable[[Case], Book]
+    run: Callable[..., Book]  # of a case, and settings over its own by key
     rules: Callable[
         [Case], dict[str, str]
     ]  # the settings of a case that are not our defaults, with their places in the peer's source

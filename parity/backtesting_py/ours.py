@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ml4t.backtest import Strategy, run
+from ml4t.backtest import BacktestConfig, Strategy, run
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
 from parity import engine
@@ -143,11 +143,13 @@ class Scripted(Strategy):
         self.sent(name, send("A", abs(lot.quantity), lot=lot.id, **price))
 
 
-def run_case(case: Case) -> Book:
-    """The book of the case."""
+def run_case(case: Case, **changes: Any) -> Book:
+    """The book of the case; `changes`: settings over its own."""
     strategy = Scripted(case)
     try:
-        result = run(strategy, engine.frame(case), settings(case), models=models_of(case.options))
+        result = run(
+            strategy, engine.frame(case), BacktestConfig.load(settings(case), **changes), models=models_of(case.options)
+        )
     except BacktestError as error:
         return Book(error=f"{type(error).__name__}: {error}")
     rows, opening = result._state.fills.row, result._state.fills.order

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from ml4t.backtest import Offset, Strategy, Trail, run
+from ml4t.backtest import BacktestConfig, Offset, Strategy, Trail, run
 from ml4t.backtest.enums import OrderState, Reason
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
@@ -160,11 +160,11 @@ def outcome(order: Order) -> str:
     return "margin" if order.reason in SHORT else "cancelled"
 
 
-def run_case(case: Case) -> Book:
-    """The book of the case."""
+def run_case(case: Case, **changes: Any) -> Book:
+    """The book of the case; `changes`: settings over its own."""
     strategy = Scripted(case)
     try:
-        result = run(strategy, engine.frame(case), settings(case))
+        result = run(strategy, engine.frame(case), BacktestConfig.load(settings(case), **changes))
     except BacktestError as error:
         return Book(error=f"{type(error).__name__}: {error}")
     names = {order.id: name for name, order in strategy.named.items()}

@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
+from vectorbt.portfolio.enums import SizeType
 
-from parity.vectorbt.cases import FLAGS
+from parity.vectorbt.cases import FLAGS, sequence
 from parity.wire import serve
 
 METHODS = {"orders": vbt.Portfolio.from_orders, "signals": vbt.Portfolio.from_signals}
-NOT_ARGUMENTS = ("method", "engine", "default_size")
+NOT_ARGUMENTS = ("method", "engine", "default_size", "price", "val_price")
+OWN = {
+    "slippage": "slippage",
+    "size_type": "size_type",
+    "sl": "sl_stop",
+    "tp": "tp_stop",
+}  # what a row may have of its own
 ONLY_SIGNALS = (
     "sl_stop",
     "sl_trail",
@@ -25,12 +32,13 @@ ONLY_SIGNALS = (
 
 
 def arguments(case: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of the call."""
+    """The keyword arguments of the call, arrays of one layout: vectorbt compiles anew for every other."""
     options, symbols = case["options"], list(case["bars"])
     index = pd.date_range("2020-01-01", periods=max(map(len, case["bars"].values())), freq="D")
+    shape = (len(index), len(symbols))
 
     def frame(values: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(values, index=index, columns=symbols)
+        return pd.DataFrame(np.ascontiguousarray(values), index=index, columns=symbols)
 
     is_signals = options["method"] == "signals"
     given = {
@@ -39,31 +47,46 @@ def arguments(case: dict[str, Any]) -> dict[str, Any]:
         if name not in NOT_ARGUMENTS and value is not None and (is_signals or not is_only_signals(name))
     }
     prices = np.array([case["bars"][symbol] for symbol in symbols], dtype=float)  # [symbols, bars, 5]
-    given["close"] = frame(prices[:, :, 3].T)
-    shape = (len(index), len(symbols))
-    size = np.full(shape, options["default_size"] if is_signals else np.nan)
+    open_, high, low, close = (frame(prices[:, :, column].T) for column in range(4))
+    given["close"], given["price"] = (
+        close,
+        {"close": close, "open": open_, "middle": frame(((high + low) / 2.0).to_numpy())}[options["price"]],
+    )
+    if options["val_price"] == "previous":
+        given["val_price"] = -np.inf
+    if isinstance(options["call_seq"], int):
+        given["call_seq"] = np.array([sequence(options, bar, len(symbols)) for bar in range(len(index))])
+    rows = {name: np.full(shape, value_of(name, options.get(name))) for name in OWN.values()}
+    rows["size"] = np.full(shape, options["default_size"] if is_signals else np.nan)
     flags = {name: np.zeros(shape, dtype=bool) for name in FLAGS}
     for request in case["script"]:
         if request["bar"] >= len(index):
             continue
         place = (request["bar"], symbols.index(request["symbol"]))
-        if "size" in request:
-            size[place] = request["size"]
         for name in FLAGS:
             flags[name][place] = request.get(name, False)
-    given["size"] = frame(size)
+        for name, argument in {"size": "size", **OWN}.items():
+            if name in request:
+                rows[argument][place] = value_of(argument, request[name])
+    given |= {name: frame(values) for name, values in rows.items() if is_signals or not is_only_signals(name)}
     if is_signals:
-        given |= {name: frame(prices[:, :, column].T) for column, name in enumerate(("open", "high", "low"))}
-        given |= {name: frame(values) for name, values in flags.items() if values.any()}
-        if not flags["short_entries"].any() and not flags["short_exits"].any():
-            given.setdefault("entries", frame(flags["entries"]))
-            given.setdefault("exits", frame(flags["exits"]))
-        else:
-            given = {name: value for name, value in given.items() if name != "direction"}
-            given |= {name: frame(values) for name, values in flags.items()}
+        given |= {"open": open_, "high": high, "low": low}
+        has_shorts = flags["short_entries"].any() or flags["short_exits"].any()
+        given |= {name: frame(values) for name, values in flags.items() if has_shorts or "short" not in name}
+        if has_shorts:
+            given.pop("direction", None)
     if options["cash_sharing"]:
         given["group_by"] = True
     return given
+
+
+def value_of(argument: str, value: Any) -> float:
+    """A value of an argument as an element of its array."""
+    if argument == "slippage" and isinstance(value, list):
+        return np.array(value, dtype=float)  # one for each column, or for each row and column
+    if argument == "size_type":
+        return int(getattr(SizeType, next(name for name in SizeType._fields if name.lower() == value)))
+    return np.nan if value is None else value
 
 
 def is_only_signals(name: str) -> bool:

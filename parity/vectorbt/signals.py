@@ -80,6 +80,15 @@ def request(wanted: Wish, held: float, size: float, size_type: str, rules: dict[
     return _with_position(wanted, held, size, size_type, accumulate)
 
 
+def stopped(held: float, size: float, size_type: str, mode: str, accumulate: str) -> Request | None:
+    """What a stop that is hit comes to: it closes or reverses; `…reduce`: as accumulation has it, without it all."""
+    leaves = mode.startswith("close")
+    accumulate = accumulate if mode.endswith("reduce") else "disabled"
+    if held > 0:
+        return _with_position(Wish(False, leaves, not leaves, False), held, size, size_type, accumulate)
+    return _with_position(Wish(not leaves, False, False, leaves), held, size, size_type, accumulate)
+
+
 def _with_position(wanted: Wish, held: float, size: float, size_type: str, accumulate: str) -> Request | None:
     side, own = math.copysign(1.0, held), LONG if held > 0 else SHORT
     entry, leave, against = wanted.long_entry, wanted.long_exit, wanted.short_entry

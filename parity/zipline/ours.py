@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ml4t.backtest import Strategy, run
+from ml4t.backtest import BacktestConfig, Strategy, run
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
 from parity import engine
@@ -106,14 +106,14 @@ def minute(bar: int) -> datetime:
     return start + timedelta(days=bar // MINUTES, minutes=bar % MINUTES)
 
 
-def run_case(case: Case) -> Book:
-    """The book of the case."""
+def run_case(case: Case, **changes: Any) -> Book:
+    """The book of the case; `changes`: settings over its own."""
     strategy, bars = Scripted(case), bars_of(case)
     if not bars:
         return Book()
     try:
         time = minute if case.options["frequency"] == "minute" else engine.day
-        result = run(strategy, engine.frame(case, time), settings(case))
+        result = run(strategy, engine.frame(case, time), BacktestConfig.load(settings(case), **changes))
     except BacktestError as error:
         return Book(error=f"{type(error).__name__}: {error}")
     names = {order.id: name for name, order in strategy.orders.items() if order is not None}

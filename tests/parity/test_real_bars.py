@@ -1,4 +1,4 @@
-"""Documented strategies on real bars, our engine against the installed vectorbt and backtesting.py: every fill, cash and equity.
+"""Documented strategies on real bars, our engine against the installed vectorbt, backtesting.py and zipline: every fill, cash and equity.
 
 A strategy is a list of crossings; each peer is asked in its own words. Expected numbers come from the peer, in the same run.
 """
@@ -18,7 +18,7 @@ Crossings = list[tuple[int, int]]  # bar, +1 upwards or -1 downwards
 Script = list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module", params=["vectorbt", "backtesting_py"])
+@pytest.fixture(scope="module", params=["vectorbt", "backtesting_py", "zipline"])
 def peer(request: pytest.FixtureRequest) -> Iterator[Peer]:
     with Peer(request.param) as process:
         yield process
@@ -103,7 +103,47 @@ def trailed(close: list[float], first: int, end: int, side: int, far: float) -> 
     return script
 
 
-CASES = {"vectorbt": of_vectorbt, "backtesting_py": of_backtesting_py}
+def of_zipline(rows: list[list[float]], found: Crossings, exits: str, far: float) -> Case:
+    """Each crossing targets a share long or short; a limit and a stop in whole cents lead out, and what is left of them is cancelled."""
+    scale = 100.0 if rows[0][3] < 10.0 else 1.0  # a share of 100 euros
+    rows = [[*(scale * price for price in row[:4]), row[4]] for row in rows]
+    close, script = [row[3] for row in rows], Script()
+    for (bar, side), (end, _) in zip(found, [*found[1:], (len(rows), 0)], strict=True):
+        script.append({"bar": bar, "do": "target", "id": f"o{bar}", "symbol": "A", "size": side})
+        back = {"do": "order", "symbol": "A", "size": -side}
+        if exits == "stops":
+            terms = {"stop": close[bar] * (1.0 - 3.0 * far * side), "limit": close[bar] * (1.0 + 4.0 * far * side)}
+            for name, price in terms.items():
+                script.append({**back, "bar": bar + 1, "id": f"{name}{bar}", name: round(price, 2)})
+            inside = [side * (price - terms["stop"]) > 0.0 < side * (terms["limit"] - price) for price in close[:end]]
+            out = next((n for n in range(bar + 2, end) if not inside[n]), end)
+            script += [{"bar": min(out, len(rows) - 1), "do": "cancel", "order": f"{name}{bar}"} for name in terms]
+        if exits == "trail":
+            script += followed(close, bar + 1, end, side, 3.0 * far, back)
+    script.sort(key=lambda one: int(one["bar"]))
+    options = {
+        **subject_of("zipline").defaults,
+        "cash": 1_000_000.0,
+        "commission": {"kind": "per_dollar", "cost": 0.0015},
+    }
+    return Case("zipline", {"A": rows}, options, script)
+
+
+def followed(close: list[float], first: int, end: int, side: int, far: float, back: dict[str, Any]) -> Script:
+    """A stop that follows the close, as orders that replace each other, until the close is beyond it or the next crossing comes."""
+    script, best, stop = Script(), -float("inf"), 0.0
+    for bar in range(first, min(end, len(close))):
+        if best > -float("inf") and side * (close[bar] - stop) <= 0.0:
+            break
+        if side * close[bar] > best:
+            best, stop = side * close[bar], round(close[bar] * (1.0 - far * side), 2)
+            script.append({"bar": bar, "do": "cancel", "order": f"t{first}"})
+            script.append({**back, "bar": bar, "id": f"t{first}", "stop": stop})
+    script.append({"bar": min(end, len(close) - 1), "do": "cancel", "order": f"t{first}"})
+    return script
+
+
+CASES = {"vectorbt": of_vectorbt, "backtesting_py": of_backtesting_py, "zipline": of_zipline}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -114,6 +154,6 @@ def test_documented_strategies_on_real_bars_are_equal(strategy: str, name: str, 
     close = [row[3] for row in rows]
     found = signal(close)
     book = equal(CASES[peer.name](rows, found, exits, swing(close)), peer, 80)
-    decided = {bar + (peer.name == "backtesting_py") for bar, _ in found}  # this bar's close, or the next one's open
+    decided = {bar + (peer.name != "vectorbt") for bar, _ in found}  # this bar's close, or the next one's open
     hit = [fill for fill in book.fills if fill.bar not in decided | {len(rows) - 1}]
     assert len(hit) > 15 if exits != "none" else not hit

@@ -1,14 +1,13 @@
-"""Our engine against the installed zipline-reloaded: a seeded sample, its documented examples on real bars, and the laboratory itself."""
+"""Our engine against the installed zipline-reloaded: a seeded sample, its documented examples on real bars."""
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ml4t.backtest.datasets import us_indices
-from parity.book import Book, Fill, difference
+from parity.book import Book, difference
 from parity.case import Case
 from parity.laboratory import coverage, drawn, examined
 from parity.process import Peer
@@ -58,26 +57,6 @@ def test_an_exception_is_one(defect: Defect, peer: Peer) -> None:
     plain = defect.example.with_(options=DEFAULTS)
     assert not defect.applies(plain)
     assert difference(run(plain), peer.run(plain)) is None
-
-
-ALTERATIONS: dict[str, Callable[[Fill], list[Fill]]] = {
-    "one cent": lambda fill: [replace(fill, price=fill.price + 0.01)],
-    "one bar": lambda fill: [replace(fill, bar=fill.bar + 1)],
-    "one side": lambda fill: [replace(fill, quantity=-fill.quantity)],
-    "a fee of one cent": lambda fill: [replace(fill, fee=fill.fee + 0.01)],
-    "one missing fill": lambda _: [],
-}
-
-
-@pytest.mark.parametrize("change", ALTERATIONS.values(), ids=ALTERATIONS)
-def test_the_laboratory_notices(change: Callable[[Fill], list[Fill]], peer: Peer) -> None:
-    bars = {"A": [[100.0, 101.0, 99.0, 100.0, 1_000.0]] * 6}
-    script = [{"bar": 1, "do": "order", "id": "a", "symbol": "A", "size": 250}]
-    case = Case("zipline", bars, DEFAULTS, script, "hand")
-    ours, theirs = run(case), peer.run(case)
-    assert [fill.quantity for fill in theirs.fills] == [100.0, 100.0, 50.0]
-    assert ours == theirs
-    assert replace(ours, fills=[*ours.fills[:1], *change(ours.fills[1]), *ours.fills[2:]]) != theirs
 
 
 def walk(draw: random.Random, count: int) -> list[list[float]]:
