@@ -61,6 +61,7 @@ class Limits(Strategy):
         self.rules = rules
         self.entry: Order | None = None
         self.exit: Order | None = None
+        self.sent: dict[int, Order | None] = {}  # by the minute of the signal
 
     def on_bar(self) -> None:
         minute = self.data.count("A") - 1
@@ -74,11 +75,17 @@ class Limits(Strategy):
         if self.rules.cancels:
             self.drop(other)
         is_held, close = bool(self.portfolio.positions), self.data.close("A")
+        minute = self.data.count("A") - 1
+        self.sent[minute] = None
         if side == "entry" and not is_held:
-            self.entry = self.broker.buy("A", 10, limit=round(close * (1.0 - AWAY), 2), **LIVES[self.rules.life])
+            self.entry = self.sent[minute] = self.broker.buy(
+                "A", 10, limit=round(close * (1.0 - AWAY), 2), **LIVES[self.rules.life]
+            )
         if side == "exit" and is_held:
             life = self.rules.life if self.rules.exit_rests else "1 bar"
-            self.exit = self.broker.sell("A", 10, limit=round(close * (1.0 + AWAY), 2), **LIVES[life])
+            self.exit = self.sent[minute] = self.broker.sell(
+                "A", 10, limit=round(close * (1.0 + AWAY), 2), **LIVES[life]
+            )
 
     def drop(self, side: str) -> None:
         """No order of this side waits any more."""
@@ -126,5 +133,30 @@ def reach_table(bars: pl.DataFrame) -> list[str]:
     return lines
 
 
+def fates(rules: Rules, bars: pl.DataFrame) -> dict[int, str]:
+    """What became of the signal of each minute."""
+    strategy, told = Limits(rules), dict[int, str]()
+    result = run(strategy, bars)
+    filled = dict(
+        zip(result.fills["order_id"], result._state.fills.row, strict=False)
+    )  # rows of one symbol are minutes
+    for minute, order in strategy.sent.items():
+        if order is None:
+            told[minute] = "ignored: " + ("a position is open" if minute % EVERY == 0 else "no position")
+        else:
+            told[minute] = f"filled, minute {filled[order.id]}" if order.id in filled else "not filled"
+    return told
+
+
+def fate_table(bars: pl.DataFrame, signals: int = 8) -> list[str]:
+    """Lines of the page's third table: the first signals under the rules of the 14 and of the 4."""
+    rests, hurries = fates(FOURTEEN, bars), fates(FOUR, bars)
+    lines = ["| minute | signal | exits may rest | exits have one bar |", "| --- | --- | --- | --- |"]
+    for minute in list(rests)[:signals]:
+        side = "entry" if minute % EVERY == 0 else "exit"
+        lines.append(f"| {minute} | {side} | {rests[minute]} | {hurries[minute]} |")
+    return lines
+
+
 if __name__ == "__main__":
-    print("\n".join([*rules_table(minutes()), "", *reach_table(minutes())]))
+    print("\n".join([*rules_table(minutes()), "", *reach_table(minutes()), "", *fate_table(minutes())]))

@@ -61,7 +61,7 @@ class Peer:
         """The process has ended."""
         if self._process.stdin:
             self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         if self._process.stdout:
             self._process.stdout.close()
         self._noise.close()

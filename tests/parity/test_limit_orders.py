@@ -2,14 +2,25 @@
 
 from pathlib import Path
 
-from parity.limit_orders import FOUR, FOURTEEN, LIVES, REACHES, Rules, counted, minutes, reach_table, rules_table
+from parity.limit_orders import (
+    FOUR,
+    FOURTEEN,
+    LIVES,
+    REACHES,
+    Rules,
+    counted,
+    fate_table,
+    minutes,
+    reach_table,
+    rules_table,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "parity" / "limit_orders.md").read_text()
 BARS = minutes()
 
 
 def test_the_tables_of_the_page_are_computed() -> None:
-    for table in (rules_table(BARS), reach_table(BARS)):
+    for table in (rules_table(BARS), reach_table(BARS), fate_table(BARS)):
         assert "\n".join(table) in PAGE
 
 

@@ -172,9 +172,10 @@ def test_every_way_of_a_stop_is_equal_and_none_like_another(name: str, peer: Pee
     for bar in range(2, 180, 3):
         side = draw.choice(("entries", "entries", "short_entries", "exits"))
         stop = {} if draw.random() < 0.6 else {"sl": draw.choice((0.01, None))}
-        script.append({"bar": bar, "symbol": "A", side: True, **stop})
+        script.append({"bar": bar, "symbol": "A", side: True, "size": draw.choice((1.0, 3.0)), **stop})
     rows = [[open_, high * 1.004, low * 0.996, close, 1.0] for open_, high, low, close, _ in minutes(200, 3)]
     options = {"sl_stop": 0.006, "tp_stop": 0.008, "slippage": 0.001, "accumulate": "both", "price": "open"}
+    options["default_size"] = 2.0  # of the rows in which only a stop trades
     options |= {"val_price": "previous"} if name == "stop_entry_price" else {}
     books = []
     for way in STOPS[name]:
@@ -196,10 +197,34 @@ def test_a_sample_of_random_cases() -> None:
     assert verdict.fills > 1000
 
 
-def test_a_search_by_halves_does_not_stop_at_a_sale_too_small_for_its_fee() -> None:
-    """Free cash lets less than a tenth of the sale pass, and half of that would not pay the fixed fee."""
-    verdict = examined("vectorbt", list(drawn("vectorbt", 6, 1691))[1690:])
-    assert (verdict.fills, verdict.mismatches) == (7, [])
+def test_a_search_by_halves_does_not_stop_at_a_sale_too_small_for_its_fee(peer: Peer) -> None:
+    """Free cash lets a part of a sale pass, half of which would not pay the fixed fee (of a random case, the rows that trade)."""
+    first = {
+        "A": [67022.37220735717, 63431.52976615611, 63134.837022863576, 62260.781740494844, 64093.815846157326],
+        "B": [54150.6948393115, 56806.30823771714, 59900.280361518584, 51068.741425184366, 49940.039161400695],
+    }
+    last = {
+        "A": [74711.9516644978, 72101.94108713201, 71304.64394380758, 68833.12469823501, 66472.87331509724],
+        "B": [52404.66454538096, 55000.35145525614, 51391.6982646838, 66870.42132564126, 64163.17691706999],
+    }
+    asked = [(0, "A", 2e6), (0, "B", -3e6), (1, "A", 2e5), (2, "B", 2e6), (3, "B", 1e5), (4, "A", -2e6), (5, "B", -2e6)]
+    asked += [(6, "A", 555e3), (7, "B", 555e3), (8, "A", 555e3), (9, "B", -1e5)]
+    script = [{"bar": bar, "symbol": symbol, "size": size} for bar, symbol, size in asked]
+    options = {
+        **OPTIONS,
+        "engine": "numba",
+        "method": "orders",
+        "size_type": "value",
+        "direction": "both",
+        "fees": 0.001,
+    }
+    options |= {"fixed_fees": 5e3, "lock_cash": True, "cash_sharing": True, "call_seq": "auto", "init_cash": 1e6}
+    rows = {
+        symbol: [[price] * 4 + [1.0] for price in prices]
+        for symbol, prices in ((name, first[name] + last[name]) for name in "AB")
+    }
+    book = equal(Case("vectorbt", rows, options, script), peer, 6)
+    assert any(0.0 < -fill.quantity * fill.price < 2e5 for fill in book.fills)
 
 
 @pytest.mark.parametrize(("price", "sold"), [(122.0, 19.0), (119.0, 20.0)], ids=["40 free", "nothing free"])
