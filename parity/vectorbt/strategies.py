@@ -195,7 +195,9 @@ class Rows(Signals):
             wanted = super().asked(symbol, row)
         else:
             mode, kind, size = options["upon_stop_exit"], options["size_type"], self.size(row)
-            if kind == "value":
+            if (
+                kind == "value" and options["price"] != "close"
+            ):  # the fill's price, by which sizes go then, is that of the stop
                 kind, size = "amount", size / self.valued(symbol)
             wanted = stopped(held, size, kind, mode, options["accumulate"])
             at = options["stop_exit_price"]
