@@ -248,7 +248,7 @@ def test_a_fixed_fee_keeps_a_unit_of_a_sale_of_everything(price: float, sold: fl
 
 @pytest.mark.slow
 def test_every_option_is_covered() -> None:
-    counts = coverage("vectorbt", drawn("vectorbt", 3, 12_000))
+    counts = coverage("vectorbt", drawn("vectorbt", 3, 20_000))
     assert min(counts.values()) >= 50, counts
 
 
