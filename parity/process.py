@@ -61,7 +61,7 @@ class Peer:
         """The process has ended."""
         if self._process.stdin:
             self._process.stdin.close()
-        self._process.wait(60)
+        self._process.wait(600)  # it lets go of millions of bars, perhaps, on a busy machine
         if self._process.stdout:
             self._process.stdout.close()
         self._noise.close()

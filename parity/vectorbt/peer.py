@@ -46,7 +46,8 @@ def arguments(case: dict[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if name not in NOT_ARGUMENTS and value is not None and (is_signals or not is_only_signals(name))
     }
-    prices = np.array([case["bars"][symbol] for symbol in symbols], dtype=float)  # [symbols, bars, 5]
+    none = [np.nan] * 5  # no bar of the symbol in that row
+    prices = np.array([[row or none for row in case["bars"][symbol]] for symbol in symbols], dtype=float)
     open_, high, low, close = (frame(prices[:, :, column].T) for column in range(4))
     given["close"], given["price"] = (
         close,
