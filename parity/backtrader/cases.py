@@ -9,6 +9,12 @@ from parity.case import Case
 DEFAULTS: dict[str, Any] = {
     "cash": 10_000.0,
     "commission": {"kind": "none"},
+    "percabs": True,
+    "leverage": 1.0,
+    "margin": None,
+    "automargin": False,
+    "mult": 1.0,
+    "shortcash": True,
     "slip_perc": 0.0,
     "slip_fixed": 0.0,
     "slip_open": False,
@@ -28,6 +34,12 @@ CHOICES: dict[str, list[Any]] = {
         {"kind": "percent", "rate": 0.03},
         {"kind": "per_unit", "amount": 0.05},
     ],
+    "percabs": [True, True, False],
+    "leverage": [1.0, 1.0, 2.0, 7.0],
+    "margin": [None, None, 0.05, 0.7],  # of the first close
+    "automargin": [False, False, 0.1, 1.5, -1],
+    "mult": [1.0, 5.0, 0.3],
+    "shortcash": [True, True, False],
     "slip_perc": [0.0, 0.0, 0.002, 0.02],
     "slip_fixed": [0.0, 0.0, 0.003, 0.02],  # of the first close
     "slip_open": [False, True],
@@ -41,7 +53,8 @@ CHOICES: dict[str, list[Any]] = {
 
 GRAIN = 2**20  # sizes whose sums are exact: else dust of an order may stay alive (docs/parity/backtrader.md)
 PLAIN = ("market", "market", "limit", "stop", "stop_limit")
-TYPES = (*PLAIN, "limit", "stop_limit", "close", "trail", "trail_limit")
+GAPPED = (*PLAIN, "limit", "stop_limit", "trail", "trail_limit")
+TYPES = (*GAPPED, "close")
 
 
 def draw(draw: random.Random) -> Case:
@@ -50,13 +63,16 @@ def draw(draw: random.Random) -> Case:
     options["coc"] = options["coc"] and not options["coo"]  # both at once: a close after the fill
     first = bars(draw, draw.randint(4, 40))
     unit = first[0][3]
-    feeds = {"A": first}
+    feeds: dict[str, list[list[float] | None]] = {"A": [*first]}
     for symbol in ("B", "C")[: draw.choice((0, 0, 1, 2))]:
-        feeds[symbol] = bars(draw, len(first), unit)
-    gaps = len(feeds) > 1 and draw.random() < 0.2  # only orders at the market wait for a bar of their own feed
-    kinds: tuple[str, ...] = ("market",) if gaps else PLAIN if options["coo"] else TYPES
-    if gaps:
-        options["coc"] = options["coo"] = False
+        feeds[symbol] = [*bars(draw, len(first), unit)]
+    has_gaps = len(feeds) > 1 and draw.random() < 0.5
+    if has_gaps:
+        options["coo"] = False
+        for symbol in sorted(feeds)[1:]:
+            feeds[symbol] = [row if draw.random() < 0.7 or not bar else None for bar, row in enumerate(feeds[symbol])]
+    kinds = PLAIN if options["coo"] else GAPPED if has_gaps else TYPES
+    scheme(draw, options, unit)
     options["cash"] *= unit / 100.0 * draw.uniform(0.8, 1.2)
     options["slip_fixed"] *= unit
     if options["commission"]["kind"] == "per_unit":
@@ -64,15 +80,39 @@ def draw(draw: random.Random) -> Case:
     script: list[dict[str, Any]] = []
     for number, bar in enumerate(sorted(draw.randint(0, len(first) - 2) for _ in range(draw.randint(1, 25)))):
         script.append(request(draw, feeds, bar, f"r{number}", options, script, kinds))
-    if gaps:
-        for symbol in sorted(feeds)[1:]:
-            feeds[symbol] = [row if draw.random() < 0.7 or not bar else None for bar, row in enumerate(feeds[symbol])]
     return Case("backtrader", feeds, options, script)
+
+
+def is_futures_like(options: dict[str, Any]) -> bool:
+    """Whether positions tie up a margin."""
+    return bool(options["margin"] or options["automargin"])
+
+
+def margin_of(options: dict[str, Any], price: float) -> float:
+    """What a unit of a futures-like position ties up at this price (CommInfoBase.get_margin)."""
+    if options["automargin"]:
+        return float(price * (options["mult"] if options["automargin"] < 0 else options["automargin"]))
+    return float(options["margin"])
+
+
+def scheme(draw: random.Random, options: dict[str, Any], unit: float) -> None:
+    """The commission scheme is one of the package's kinds: like stocks, perhaps with leverage, or like futures."""
+    kind = draw.choice(("stock", "stock", "leverage", "margin", "automargin"))
+    if kind != "leverage":
+        options["leverage"] = 1.0
+    if kind != "margin" and kind != "automargin":
+        options.update(margin=None, automargin=False, mult=1.0)
+    elif kind == "margin":
+        options.update(margin=(options["margin"] or 0.2) * unit, automargin=False)
+    elif not options["automargin"]:
+        options["automargin"] = 0.25
+    elif draw.random() < 0.5:
+        options["margin"] = None
 
 
 def request(
     draw: random.Random,
-    feeds: dict[str, list[list[float]]],
+    feeds: dict[str, list[list[float] | None]],
     bar: int,
     name: str,
     options: dict[str, Any],
@@ -86,10 +126,11 @@ def request(
     if before and kind < 0.14:
         one = draw.choice(before[-6:]).get("id", "r0")
         return {"bar": bar, "do": "cancel", "order": draw.choice((one, one, f"{one}.sl", f"{one}.tp"))}
-    made = order(draw, feeds[symbol][bar], options, kinds)
+    row = next(row for row in reversed(feeds[symbol][: bar + 1]) if row is not None)
+    made = order(draw, row, options, kinds)
     made = {"bar": bar, "do": "order", "id": name, "symbol": symbol, **made}
-    if kind > 0.82 and len(kinds) > 1:
-        return bracket(draw, feeds[symbol][bar], made, options)
+    if kind > 0.82:
+        return bracket(draw, row, made, options)
     alone = [one["id"] for one in before if one["do"] == "order" and one["bar"] >= bar - 3]
     if alone and kind > 0.65:
         made["oco"] = draw.choice(alone)
@@ -98,7 +139,7 @@ def request(
 
 def order(draw: random.Random, row: list[float], options: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
     """The terms of one order."""
-    units = options["cash"] / row[3]
+    units = options["cash"] / (margin_of(options, row[3]) if is_futures_like(options) else row[3] / options["leverage"])
     size = units * draw.choice((0.05, 0.2, 0.5, 0.9, 1.5))
     size = (
         max(1.0, float(round(size)))
@@ -115,7 +156,8 @@ def order(draw: random.Random, row: list[float], options: dict[str, Any], kinds:
     if made["type"] == "trail_limit":  # the limit's distance from the close is that from the stop
         made.update(price=row[3], second=near(draw, row, 0.5))
     if made["type"] not in ("market", "close") and draw.random() < 0.4:
-        made["valid"] = draw.choice((0, 1, 2, 3, 7))
+        lives: tuple[int | str, ...] = (0, 1, 2, 3, 7, "zero")
+        made["valid"] = draw.choice(lives if kinds is GAPPED else (*lives, "float"))  # a float ends at an old bar, too
     return made
 
 

@@ -8,10 +8,16 @@ from ml4t.backtest.enums import OrderState, Reason
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.order import Order
 from parity import engine
-from parity.book import Book, Fill
+from parity.backtrader.cases import is_futures_like, margin_of
+from parity.book import Book, Fill, Point
 from parity.case import Case
 
 SHORT = {Reason.INSUFFICIENT_CASH, Reason.INSUFFICIENT_MARGIN}
+
+
+def has_gaps(case: Case) -> bool:
+    """Whether a feed has no bar on some day."""
+    return any(None in rows for rows in case.bars.values())
 
 
 def settings(case: Case) -> dict[str, Any]:
@@ -25,9 +31,10 @@ def settings(case: Case) -> dict[str, Any]:
         slippage = {"kind": "fixed", "amount": options["slip_fixed"]}
     return {
         "profile": "backtrader",
-        "account": {"cash": options["cash"]},
+        "account": {"cash": options["cash"], "short_proceeds": "cash" if options["shortcash"] else "held"},
+        "instruments": {"default": instrument_of(options)},
         "costs": {
-            "commission": commission_of(options["commission"]),
+            "commission": commission_of(options),
             "slippage": slippage,
             "slippage_range": {
                 "opens": options["slip_open"],
@@ -35,7 +42,10 @@ def settings(case: Case) -> dict[str, Any]:
                 "beyond_limit": match if options["slip_match"] or options["slip_limit"] else "wait",
             },
         },
-        "fills": {"market": "decision_close" if options["coc"] else "next_open"},
+        "fills": {
+            "market": "decision_close" if options["coc"] else "next_open",
+            "missing_bar": "meet_last" if has_gaps(case) else "wait",
+        },
         "orders": {
             "admission": "none"
             if not options["checksubmit"]
@@ -47,10 +57,20 @@ def settings(case: Case) -> dict[str, Any]:
     }
 
 
-def commission_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The commission scheme."""
+def instrument_of(options: dict[str, Any]) -> dict[str, Any]:
+    """What a unit is worth, and what a position of it ties up."""
+    mult, automargin = options["mult"], options["automargin"]
+    if automargin:
+        return {"multiplier": mult, "margin_rate": 1.0 if automargin < 0 else automargin / mult}
+    return {"multiplier": mult, "margin": options["margin"]} if options["margin"] else {"leverage": options["leverage"]}
+
+
+def commission_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The commission scheme; rates are of a value that a multiplier is no part of."""
+    given = options["commission"]
     if given["kind"] == "percent":
-        return {"kind": "rate", "rate": given["rate"]}
+        rate = given["rate"] * (1.0 if options["percabs"] else 0.01)
+        return {"kind": "rate", "rate": rate / options["mult"]}
     return {"kind": "per_share", "per_share": given["amount"]} if given["kind"] == "per_unit" else {"kind": "none"}
 
 
@@ -65,6 +85,7 @@ class Scripted(Strategy):
     def __init__(self, case: Case) -> None:
         self.case = case
         self.bar = -1
+        self.shown: list[tuple[float, float]] = []
         self.named: dict[str, Order] = {}
         self.leaders: dict[str, str] = {}
         self.groups: dict[str, list[str]] = {}
@@ -72,17 +93,49 @@ class Scripted(Strategy):
 
     def on_bar(self) -> None:
         self.bar += 1
+        self.shown.append(self.difference_of_accounts())
         if self.bar == self.case.length - 1:  # no bar is left that could meet an order
             return
         for request in self.by_bar.get(self.bar, ()):
             getattr(self, f"do_{request['do']}")(request, request.get("symbol", "A"))
 
-    def until(self, days: int) -> dict[str, Any]:
-        """Valid for the bars of so many days from this one: the order ends where it meets the first bar after them."""
-        day = engine.day(self.bar + self.case.options["coo"] + days + 1)
+    def difference_of_accounts(self) -> tuple[float, float]:
+        """What the peer's cash and value are more than ours, where positions are not paid in full.
+
+        Its cash is without what they tie up, and with their gains where there is a margin. Its value counts a margin that goes by the
+        price at the close, though it was paid at the entry; and what a short is worth whose proceeds are held, without its sign.
+        """
+        options, cash, value = self.case.options, 0.0, 0.0
+        if options["leverage"] == 1.0 and options["shortcash"] and not is_futures_like(options):
+            return cash, value
+        for symbol, position in self.portfolio.positions.items():
+            held, entry, close = position.quantity, position.average_price, self.data.close(symbol)
+            if is_futures_like(options):
+                paid = abs(held) * margin_of(options, entry)
+                cash += held * options["mult"] * close - paid
+                value += abs(held) * margin_of(options, close) - paid
+            elif held > 0.0:
+                cash += held * entry * (1.0 - 1.0 / options["leverage"])
+            elif not options["shortcash"]:
+                cash += held * entry * (1.0 + 1.0 / options["leverage"])
+                value += 2.0 * abs(held) * max(close - 2.0 * entry, 0.0) / options["leverage"]
+        return cash, value
+
+    def until(self, days: int | str, symbol: str) -> dict[str, Any]:
+        """Valid for the bars of so many days from the feed's last one: the order ends where it meets the first bar after them.
+
+        A zero is for ever, and a float for no bar at all.
+        """
+        if days == "zero":
+            return {}
+        last = -1
+        if not isinstance(days, str):
+            rows = self.case.bars[symbol]
+            last = max(bar for bar in range(self.bar + 1) if rows[bar] is not None) + self.case.options["coo"] + days
+        day = engine.day(max(last, self.bar) + 1)
         return {"tif": "GTD", "until": datetime(day.year, day.month, day.day, tzinfo=UTC)}
 
-    def terms(self, request: dict[str, Any]) -> dict[str, Any]:
+    def terms(self, request: dict[str, Any], symbol: str) -> dict[str, Any]:
         kind, terms = request["type"], dict[str, Any]()
         if kind == "limit":
             terms["limit"] = request["price"]
@@ -97,7 +150,7 @@ class Scripted(Strategy):
         elif kind == "close":
             terms["tif"] = "CLS"
         if "valid" in request and kind not in ("market", "close"):
-            terms.update(self.until(request["valid"]))
+            terms.update(self.until(request["valid"], symbol))
         return terms
 
     def is_in_book(self, name: str) -> bool:
@@ -106,7 +159,7 @@ class Scripted(Strategy):
 
     def do_order(self, request: dict[str, Any], symbol: str) -> None:
         send = self.broker.buy if request["side"] > 0 else self.broker.sell
-        order = self.named[request["id"]] = send(symbol, request["size"], **self.terms(request))
+        order = self.named[request["id"]] = send(symbol, request["size"], **self.terms(request, symbol))
         name, other = request["id"], request.get("oco")
         if other not in self.named:
             self.leaders[name] = name
@@ -124,14 +177,14 @@ class Scripted(Strategy):
     def do_bracket(self, request: dict[str, Any], symbol: str) -> None:
         send, back = (self.broker.buy, self.broker.sell) if request["side"] > 0 else (self.broker.sell, self.broker.buy)
         name, size = request["id"], request["size"]
-        entry = send(symbol, size, **self.terms(request))
+        entry = send(symbol, size, **self.terms(request, symbol))
         stop = {"type": request["stop_type"], "price": request["guard"], **request.get("stop_trail", {})}
         ends = {".sl": (stop, "stop_valid"), ".tp": ({"type": "limit", "price": request["take"]}, "limit_valid")}
         self.named[name] = entry
         for suffix, (terms, valid) in ends.items():
             if valid in request:
                 terms["valid"] = request[valid]
-            self.named[name + suffix] = back(symbol, size, parent=entry, **self.terms(terms))
+            self.named[name + suffix] = back(symbol, size, parent=entry, **self.terms(terms, symbol))
 
     def do_close(self, request: dict[str, Any], symbol: str) -> None:
         held = self.portfolio.position(symbol).quantity
@@ -180,4 +233,8 @@ def run_case(case: Case, **changes: Any) -> Book:
         )
         for order, symbol, time, side, quantity, price, fee in result.fills.select(columns).iter_rows()
     ]
-    return Book(fills, engine.points(result), {name: outcome(order) for name, order in strategy.named.items()})
+    points = [
+        Point(point.bar, point.cash + cash, point.equity + value)
+        for point, (cash, value) in zip(engine.points(result), strategy.shown, strict=True)
+    ]
+    return Book(fills, points, {name: outcome(order) for name, order in strategy.named.items()})

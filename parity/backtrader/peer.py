@@ -27,8 +27,10 @@ OUTCOMES = {
     bt.Order.Expired: "expired",
     bt.Order.Margin: "margin",
 }
+NUMBERS = {"zero": 0, "float": 2.0}  # for `valid`; neither is what its documentation says
 FILLED = (bt.Order.Partial, bt.Order.Completed)
-SWITCHES = ("slip_perc", "slip_fixed", "slip_open", "slip_limit", "slip_match", "slip_out", "coc", "coo", "checksubmit")
+SLIPPAGE = ("slip_perc", "slip_fixed", "slip_open", "slip_limit", "slip_match", "slip_out")
+SWITCHES = (*SLIPPAGE, "coc", "coo", "checksubmit", "shortcash")
 
 
 class Rows(bt.feed.DataBase):  # type: ignore[misc]
@@ -105,7 +107,8 @@ class Scripted(bt.Strategy):  # type: ignore[misc]
         if terms["exectype"] == bt.Order.StopTrail:
             terms.pop("price", None)
         if "valid" in request:
-            terms["valid"] = datetime.timedelta(days=request["valid"])
+            given = request["valid"]
+            terms["valid"] = NUMBERS[given] if given in NUMBERS else datetime.timedelta(days=given)
         if "oco" in request and request["oco"] in self.named:
             terms["oco"] = self.named[request["oco"]]
         return terms
@@ -139,14 +142,15 @@ class Scripted(bt.Strategy):  # type: ignore[misc]
         book["orders"][name] = OUTCOMES.get(order.status, "live")
 
 
-def commission_of(given: dict[str, Any]) -> Any:
-    """The commission scheme."""
-    if given["kind"] == "percent":
-        return bt.CommissionInfo(commission=given["rate"])
-    if given["kind"] == "per_unit":
-        kind = bt.CommInfoBase.COMM_FIXED
-        return bt.CommissionInfo(commission=given["amount"], commtype=kind, stocklike=True)
-    return bt.CommissionInfo()
+def commission_of(options: dict[str, Any]) -> Any:
+    """The commission scheme; where neither commission nor margin is given, what the package makes of that."""
+    given, has_margin = options["commission"], bool(options["margin"] or options["automargin"])
+    terms = {name: options[name] for name in ("percabs", "leverage", "margin", "automargin", "mult")}
+    if given["kind"] == "none" and not options["automargin"]:
+        return bt.CommissionInfo(**terms)
+    kind = bt.CommInfoBase.COMM_PERC if given["kind"] == "percent" else bt.CommInfoBase.COMM_FIXED
+    amount = given.get("rate", given.get("amount", 0.0))
+    return bt.CommissionInfo(commission=amount, commtype=kind, stocklike=not has_margin, **terms)
 
 
 def run_case(case: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +159,7 @@ def run_case(case: dict[str, Any]) -> dict[str, Any]:
     book: dict[str, Any] = {"fills": [], "points": [], "orders": {}}
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=options["coo"])
     cerebro.broker = bt.brokers.BackBroker(cash=options["cash"], **{key: options[key] for key in SWITCHES})
-    cerebro.broker.addcommissioninfo(commission_of(options["commission"]))
+    cerebro.broker.addcommissioninfo(commission_of(options))
     for symbol, rows in case["bars"].items():
         cerebro.adddata(Rows(rows=rows), name=symbol)
     cerebro.addstrategy(Scripted, case=case, book=book)

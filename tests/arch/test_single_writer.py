@@ -64,6 +64,7 @@ OWNERS: dict[str, str] = {
     "market.worst_is_high": "kernel/match.py",
     "market.allowance_row": "kernel/volume.py",
     "market.allowance": "kernel/volume.py",
+    "market.pretended": "kernel/admission.py",
     # The counters belong to whoever writes what they count.
     **{
         f"clock.{n}": "kernel/step.py"

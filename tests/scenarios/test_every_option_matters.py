@@ -237,6 +237,8 @@ PROCEEDS = {"account.kind": "proceeds"}
 UNCHECKED = {"account.kind": "unchecked"}
 SHARED = {"fills.participation.share": 0.008} | {"fills.schedule": "queue"}  # 8 units of 1 000 a bar
 BALANCE = {"account.kind": "balance"}
+SPARSE = QUEUE | {"fills.rescan": "never", "run.acknowledge_leaky": True}
+SPARE = frame({"A": BARS, "B": [(100, 105, 95, 101), None, None, None]})
 RANGE = {"costs.slippage": {"kind": "rate", "rate": 0.2}, "costs.slippage_range.kind": "bar"}
 
 
@@ -306,11 +308,18 @@ ROWS = {
     "account[balance].currency": Row("USD", "EUR", "journal", BALANCE),
     "account[balance].shortfall": Row("reject", "reduce", also=BALANCE | POOR, asks={1: [buy(15)]}),
     "account[balance].mark": Row("last", "bid_ask", "equity", BALANCE, data=QUOTED),
+    "account[balance].short_proceeds": Row("cash", "held", also=BALANCE | POOR, asks={1: [sell(15)]}),
     "instruments.default.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
     "instruments.default.tick_size": Row(0.0, 0.25, asks={1: [buy(10, limit=96.1)]}),
     "instruments.default.multiplier": Row(1.0, 5.0, "journal"),
     "instruments.default.min_quantity": Row(10.0, 11.0),
     "instruments.default.max_quantity": Row(None, 4.0),
+    "instruments.default.leverage": Row(1.0, 2.0, also=BALANCE | POOR, asks={1: [buy(15)]}),
+    "instruments.default.margin": Row(None, 20.0, also=BALANCE | POOR, asks={1: [buy(15)]}),
+    "instruments.default.margin_rate": Row(None, 0.5, also=BALANCE | POOR, asks={1: [buy(15)]}),
+    "instruments.symbols.*.leverage": Row(1.0, 2.0, also=BALANCE | POOR, asks={1: [buy(15)]}),
+    "instruments.symbols.*.margin": Row(20.0, 90.0, also=BALANCE | POOR, asks={1: [buy(15)]}),
+    "instruments.symbols.*.margin_rate": Row(0.5, 1.0, also=BALANCE | POOR, asks={1: [buy(15)]}),
     "instruments.symbols.*.min_quantity": Row(10.0, 11.0),
     "instruments.symbols.*.max_quantity": Row(4.0, 5.0),
     "instruments.symbols.*.lot_size": Row(1.0, 10.0, asks={1: [buy(value=1_550)]}),
@@ -435,6 +444,7 @@ ROWS = {
     ),
     "fills.limit": Row("kept", "released", also=WORSE, asks=RESTING),
     # the first takes all, the second finds nothing, and so the stop is not triggered on that bar
+    "fills.missing_bar": Row("wait", "meet_last", also=SPARSE, asks={1: [buy(1, "B", limit=96)]}, data=SPARE),
     "fills.exhausted": Row("order", "symbol", "orders", SHARED, {3: [buy(8), buy(8), sell(8, stop=97)]}),
     "fills.halt_without_volume": Row(False, True, data=frame(BARS).with_columns(volume=0.0)),
     "fills.schedule": Row("phased", "queue", asks=LIMITS),

@@ -14,19 +14,21 @@ TURN = {
     "orders": {"links": "together", "expiry": "turn"},
     "run": {"acknowledge_leaky": True},
 }
+AGAIN = {**TURN, "fills": {**TURN["fills"], "missing_bar": "meet_last"}}
 SLIP = {"slippage": {"kind": "rate", "rate": 0.02}}
 
 
-def result_of(bars: list[tuple[float, ...]], asks: dict[float, list[Ask]], settings: dict[str, Any]) -> Result:
+Bars = list[tuple[float, ...]] | dict[str, list[tuple[float, ...] | None]]
+
+
+def result_of(bars: Bars, asks: dict[float, list[Ask]], settings: dict[str, Any]) -> Result:
     """The result of asking for this at the ends of these minutes."""
     strategy = Scripted()
     strategy._scenario = Scenario("", bars, asks, [], 0)
     return run(strategy, frame(bars), settings)
 
 
-def fills_of(
-    bars: list[tuple[float, ...]], asks: dict[float, list[Ask]], **more: Any
-) -> list[tuple[int, float, float]]:
+def fills_of(bars: Bars, asks: dict[float, list[Ask]], **more: Any) -> list[tuple[int, float, float]]:
     """(order, signed quantity, price) of every fill."""
     settings = {key: TURN.get(key, {}) | more.get(key, {}) for key in TURN.keys() | more.keys()}
     result = result_of(bars, asks, settings)
@@ -111,6 +113,138 @@ def test_what_closes_passes_and_what_opens_must_be_paid() -> None:
     dear = {"account": {"cash": 100.0}, "costs": {"commission": {"kind": "rate", "rate": 0.9}}}
     # cash 100 + 1,000 - 900 = 200; covering costs 1,900, which passes; opening 20 more is not paid for
     assert fills_of([FLAT] * 3, {1: [sell(10)], 2: [buy(30)]}, **dear) == [(1, -10, 100), (2, 10, 100)]
+
+
+LEVERED, ON_MARGIN, BY_RATE = {"leverage": 2.0}, {"margin": 20.0}, {"margin_rate": 0.5}
+
+
+def on_credit(instrument: dict[str, float], **account: Any) -> dict[str, Any]:
+    """Settings of an account of 1,000 that does not pay for all of a position."""
+    return {"account": {"cash": 1_000.0, **account}, "instruments": {"default": instrument}}
+
+
+@pytest.mark.parametrize(("instrument", "most"), [(LEVERED, 4), (ON_MARGIN, 42), (BY_RATE, 7)])
+def test_what_an_account_pays_in_part_leaves_for_more(instrument: dict[str, float], most: int) -> None:
+    """The page's table: 15 units at 100, then as many as free cash takes at 110, and not one more."""
+    bars = [FLAT, (100, 111, 99, 110), (110, 111, 109, 110)]
+    for more, fills in ((most, [(1, 15, 100), (2, most, 110)]), (most + 1, [(1, 15, 100)])):
+        assert fills_of(bars, {1: [buy(15)], 2: [buy(more)]}, **on_credit(instrument)) == fills
+
+
+@pytest.mark.parametrize(
+    ("instrument", "account", "most"),
+    [
+        (LEVERED, {}, 29),  # 2,500 - 15 · 112 = 820 after the cover, 56 a unit: 15 + 14
+        (ON_MARGIN, {}, 56),  # 1,000 - 300 - 15 · 10 = 550, with 300 back and 15 · 2 lost 820, 20 a unit: 15 + 41
+        (BY_RATE, {}, 29),  # 1,000 - 750 - 150 = 100, with 750 back and 30 lost 820, 56 a unit: 15 + 14
+        (
+            {},
+            {"short_proceeds": "held", "cash": 1_500.0},
+            26,
+        ),  # 0, with 1,500 back and 15 · 12 lost 1,320, 112 a unit: 15 + 11
+    ],
+)
+def test_turning_a_short_round(instrument: dict[str, float], account: dict[str, Any], most: int) -> None:
+    bars = [FLAT, (100, 111, 99, 110), (112, 113, 111, 112)]
+    for size, taken in ((most, most), (most + 1, 15)):  # what closes passes, what opens does not
+        fills = fills_of(bars, {1: [sell(15)], 2: [buy(size)]}, **on_credit(instrument, **account))
+        assert fills == [(1, -15, 100), (2, taken, 112)]
+
+
+def test_proceeds_that_are_held_pay_for_nothing() -> None:
+    held = on_credit({}, short_proceeds="held")
+    assert fills_of([FLAT] * 3, {1: [sell(11)], 2: [buy(1)]}, **held) == [(2, 1, 100)]  # 11 shorts need 1,100
+    assert fills_of([FLAT] * 3, {1: [sell(10)], 2: [sell(1)]}, **held) == [(1, -10, 100)]
+
+
+def test_a_batch_is_pretended_to_change_the_position() -> None:
+    pretended = {**on_credit(ON_MARGIN), "orders": {"admission": "pseudo_execute"}}
+    asks = [buy(40), sell(60), buy(60)]  # 1,000 - 800 = 200; 200 + 800 - 400 = 600; 600 + 400 - 800 = 200
+    assert fills_of([FLAT] * 2, {1: asks}, **pretended) == [(1, 40, 100), (2, -60, 100), (3, 60, 100)]
+    # 1,000 - 51 · 20 = -20: refused, but it counts, so the next order pretends to sell one of 51: -20 + 20 = 0
+    assert fills_of([FLAT] * 2, {1: [buy(51), sell(1)]}, **pretended) == [(2, -1, 100)]
+
+
+def test_all_free_cash_buys_as_much_as_it_ties_up() -> None:
+    for instrument, units in ((LEVERED, 20), (ON_MARGIN, 50), (BY_RATE, 20)):
+        assert fills_of([FLAT] * 2, {1: [buy(funds=1.0)]}, **on_credit(instrument)) == [(1, units, 100)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"instruments": {"default": {"leverage": 2.0}}}, "need account.kind = 'balance'"),
+        (
+            {"account": {"kind": "balance"}, "instruments": {"symbols": {"A": {"margin": 1.0, "margin_rate": 0.1}}}},
+            "exclude each other",
+        ),
+        (
+            {"account": {"kind": "balance"}, "instruments": {"default": {"margin": 1.0, "leverage": 2.0}}},
+            "exclude each other",
+        ),
+        (
+            {"account": {"kind": "balance", "short_proceeds": "held"}, "orders": {"admission": "reserve"}},
+            "paid in full",
+        ),
+        ({"fills": {"missing_bar": "meet_last"}}, "needs fills.schedule = 'queue'"),
+        ({"fills": {"missing_bar": "meet_last", "schedule": "queue"}}, "needs fills.rescan = 'never'"),
+        ({"fills": {"missing_bar": "meet_last"}, "account": {"mark": "mid"}}, "needs account.mark = 'last'"),
+    ],
+)
+def test_settings_that_do_not_go_together(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        BacktestConfig.load(wrong, **{"run.acknowledge_leaky": True})
+
+
+@pytest.mark.parametrize(
+    ("asked", "price"),
+    [
+        (buy(1, "B", limit=96), 96),
+        (buy(1, "B", limit=103), 100),
+        (buy(1, "B", stop=104), 104),
+        (buy(1, "B", stop=106), None),
+        (buy(1, "B", limit=94), None),
+        (buy(1, "B", stop=104, limit=105), 104),
+        (buy(1, "B", stop=102, limit=97), None),  # the bar rises: it rests
+        (buy(1, "B", stop=Trail(amount=3, ratchet="close")), 104),
+        (buy(1, "B"), None),
+        (buy(1, "B", limit=200, tif="CLS"), None),
+        (buy(1, "B", limit=96, tif="GTD", until=minute(1.5)), 96),
+    ],
+)
+def test_an_order_meets_the_last_bar_of_its_symbol_again(asked: Ask, price: float | None) -> None:
+    """The page's table, and more: at the end of minute 1, where A has a bar and B has none. The mark stays 101."""
+    bars = {"A": [FLAT] * 2, "B": [(100, 105, 95, 101), None]}
+    result = result_of(bars, {1: [asked]}, AGAIN)
+    rows = result.fills.select("price", "timestamp").rows()
+    assert rows == ([] if price is None else [(price, minute(2))])
+    assert result.equity["equity"].to_list() == [10_000, 10_000 if price is None else 10_000 + 101 - price]
+    assert result_of(bars, {1: [asked]}, TURN).fills.is_empty()
+
+
+def test_what_was_triggered_on_a_bar_meets_it_again_by_its_limit() -> None:
+    bars = {"A": [FLAT] * 4, "B": [FLAT, (100, 105, 97, 101), None, (103, 104, 102, 103)]}
+    asks = {1: [buy(1, "B", stop=102, limit=99), buy(1, "B"), buy(1, "B", limit=98)]}
+    # bar 1 triggers the first, which rests as the bar rises; the market order has the open, the limit 98;
+    # at the next instant the first meets bar 1 again, whose low reaches its limit
+    assert fills_of(bars, asks, fills=AGAIN["fills"]) == [(2, 1, 100), (3, 1, 98), (1, 1, 99)]
+    assert fills_of(bars, asks) == [(2, 1, 100), (3, 1, 98)]
+
+
+def test_the_trailing_stop_of_a_child_follows_the_last_bar_once_it_has_met_it() -> None:
+    bars = {"A": [FLAT] * 4, "B": [(100, 105, 95, 100), (100, 110, 98, 109), None, None]}
+    stop = sell(1, "B", parent=1, stop=Trail(amount=3, ratchet="close"))
+    # bar 1 fills the parent at 100; at the next instant the stop of 97 is not reached, then follows the close to 106;
+    # at the one after it the open of 100 is beyond it
+    assert fills_of(bars, {1: [buy(1, "B"), stop]}, fills=AGAIN["fills"]) == [(1, 1, 100), (2, -1, 100)]
+
+
+@pytest.mark.parametrize(("missing", "at"), [("meet_last", 2), ("wait", 3)])
+def test_market_orders_at_the_close_of_the_decision_need_no_bar(missing: str, at: int) -> None:
+    bars = {"A": [FLAT] * 4, "B": [(100, 105, 95, 101), None, None, (103, 104, 102, 103)]}
+    fills = {**TURN["fills"], "market": "decision_close", "missing_bar": missing}
+    rows = result_of(bars, {1: [buy(1, "B")]}, {**TURN, "fills": fills}).fills.select("price", "timestamp").rows()
+    assert rows == [(101, minute(at))]
 
 
 def test_market_orders_at_the_close_of_the_decision() -> None:

@@ -217,6 +217,7 @@ def priced(tick: float = 0.0, tiers: tuple[tuple[float, float], ...] = ((math.in
     progress = allocate(Progress, 1)
     progress.filled[0], progress.value[0], progress.commission[0] = 10.0, 1000.0, 4.0
     terms = {"min_quantity": [0.0], "max_quantity": [math.inf], "currency": [0], "final_row": [0]}
+    terms |= {"margin": [0.0], "long_rate": [1.0], "short_rate": [-1.0], "on_margin": [0]}
     instruments = frozen(Instruments, lot_size=[1.0], tick_size=[tick], multiplier=[1.0], **terms)
     return blank(
         costs=frozen(Costs, **(zero | {name: [value] for name, value in costs.items()})),

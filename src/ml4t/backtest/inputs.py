@@ -84,6 +84,10 @@ class Instruments(NamedTuple):
     max_quantity: F8  # [A] units
     tick_size: F8  # [A] price, 0: any price
     multiplier: F8  # [A] value of one unit at price 1
+    margin: F8  # [A] what a unit of a position takes from free cash ...
+    long_rate: F8  # [A] ... and the fraction of its value that one of a long takes ...
+    short_rate: F8  # [A] ... or one of a short, below 0: brings
+    on_margin: I1  # [A] 1: its gains are free cash at once
     currency: I4  # [A] index into cash
     final_row: I8  # [A] last row of Bars
 

@@ -95,3 +95,10 @@ class Beyond(IntEnum):
     CAP = 0
     WAIT = 1
     KEEP = 2
+
+
+class MissingBar(IntEnum):
+    """What orders with a price do where bars end, but none of their symbol: WAIT for one, or MEET_LAST (leaky), the last one again."""
+
+    WAIT = 0
+    MEET_LAST = 1

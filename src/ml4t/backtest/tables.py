@@ -255,6 +255,7 @@ class Market(NamedTuple):
     worst_is_high: I1  # [A] 1: the side that was resolved for the bar that is being matched suffers from its high
     allowance_row: I8  # [A] the bar of which `allowance` is what is left, NONE
     allowance: F8  # [A] units
+    pretended: F8  # [A] signed units held while a batch is pretended to be executed
 
 
 class Agenda(NamedTuple):
@@ -413,7 +414,9 @@ class State(NamedTuple):
     LIMIT_RULE,
     EXHAUSTION,
     HALT_WITHOUT_VOLUME,
+    MISSING_BAR,
     ACCOUNT,
+    PARTLY_PAID,  # 1: some positions of a balance account are not paid in full
     SHORTFALL,
     ADMISSION,
     BATCH_ORDER,
@@ -439,19 +442,14 @@ class State(NamedTuple):
     PRICE_MODEL,
     DECISION_ROOM,  # orders that one decision of a compiled strategy may place; 0: it is Python, which asks for room itself
     RULES_SIZE,
-) = range(40)
+) = range(42)
 
 # what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0023)
 NO_HISTORY, OWN_HISTORY, SHARED_HISTORY = range(3)
 
-# money: amounts in account currency
-INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)
-
-# share: parameters of the fill rules
-PARTICIPATION, TOUCH_PROBABILITY, TOUCH_AHEAD, SHARES_SIZE = range(4)
-
-# exits: rates from the fill, and bars
-EXIT_LOSS, EXIT_PROFIT, EXIT_TRAIL, EXIT_EVEN, EXIT_BARS, EXITS_SIZE = range(6)
+INITIAL_CASH, NET, GROSS, MARGIN_RATE, MONTH_VALUE, MONEY_SIZE = range(6)  # money: amounts in account currency
+PARTICIPATION, TOUCH_PROBABILITY, TOUCH_AHEAD, SHARES_SIZE = range(4)  # share: parameters of the fill rules
+EXIT_LOSS, EXIT_PROFIT, EXIT_TRAIL, EXIT_EVEN, EXIT_BARS, EXITS_SIZE = range(6)  # exits: rates from the fill, and bars
 
 # columns: what the bars may have beside prices
 BID, ASK, OPEN_BID, OPEN_ASK, VWAP, HALTED, LIMIT_UP, LIMIT_DOWN, COLUMNS_SIZE = range(9)

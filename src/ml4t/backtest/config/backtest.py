@@ -43,7 +43,7 @@ from ml4t.backtest.models.slippage import (
     VolumeShareSlippage,
 )
 from ml4t.backtest.models.tax import Tax
-from ml4t.backtest.queue_rule import Executions, Exhaustion, StopLimitRule
+from ml4t.backtest.queue_rule import Executions, Exhaustion, MissingBar, Rescan, StopLimitRule
 
 
 class CostModels(NamedTuple):
@@ -120,6 +120,8 @@ class BacktestConfig(Section):
             *self._lot_problems(),
             *self._close_problems(),
             *self._volume_problems(),
+            *self._payment_problems(),
+            *self._missing_problems(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -140,6 +142,7 @@ class BacktestConfig(Section):
             for key, alone in (
                 ("fills.market", "previous_close"),
                 ("fills.market", "decision_close"),
+                ("fills.missing_bar", "meet_last"),
                 ("orders.links", "together"),
                 ("orders.expiry", "turn"),
                 ("orders.admission", "pseudo_execute_at_open"),
@@ -181,6 +184,15 @@ class BacktestConfig(Section):
             if values.get(key) == value and not by_lot:
                 yield f"{key} = {value!r}: needs fills.executions = 'lot'"
 
+    def _missing_problems(self) -> Iterator[str]:
+        """What a bar that is met again must not have, or be (docs/semantics/turns.md)."""
+        if self.fills.missing_bar == MissingBar.WAIT:
+            return
+        if self.fills.rescan != Rescan.NEVER:
+            yield "fills.missing_bar = 'meet_last': needs fills.rescan = 'never'"
+        if self.account.mark != PriceSource.LAST:
+            yield "fills.missing_bar = 'meet_last': needs account.mark = 'last'"
+
     def _close_problems(self) -> Iterator[str]:
         """What looks inside a bar, where orders meet its close only (docs/semantics/matching.md)."""
         if self.fills.path != PathRule.CLOSE_ONLY:
@@ -204,6 +216,30 @@ class BacktestConfig(Section):
                     yield f"{key} = 'bar': needs fills.participation, which counts what is filled on a bar"
         if self.account.rule == AccountKind.UNCHECKED and self.orders.admission != Admission.NONE:
             yield "orders.admission: an account of kind 'unchecked' refuses nothing; remove it or choose another account.kind"
+
+    def _payment_problems(self) -> Iterator[str]:
+        """What a position ties up, where it is not paid in full (docs/semantics/turns.md)."""
+        if not self.is_partly_paid:
+            return
+        if self.account.rule != AccountKind.BALANCE:
+            yield "instruments: leverage, margin and margin_rate need account.kind = 'balance'"
+        if self.orders.admission == Admission.RESERVE:
+            yield "orders.admission = 'reserve': reckons with positions that are paid in full; choose 'none' or 'pseudo_execute'"
+        for one in (self.instruments.default, *map(self.instrument_of, self.instruments.symbols)):
+            if one.on_margin + (one.leverage != 1.0) + (None not in (one.margin, one.margin_rate)) > 1:
+                yield "instruments: margin, margin_rate and leverage exclude each other"
+                return
+
+    @property
+    def has_held_proceeds(self) -> bool:
+        """Whether what shorts bring is no cash."""
+        return getattr(self.account, "short_proceeds", "cash") == "held"
+
+    @property
+    def is_partly_paid(self) -> bool:
+        """Whether some positions take another amount from free cash than their value."""
+        instruments = (self.instruments.default, *map(self.instrument_of, self.instruments.symbols))
+        return self.has_held_proceeds or any(one.on_margin or one.leverage != 1.0 for one in instruments)
 
     def _tick_problems(self) -> Iterator[str]:
         """Which symbols the data has is known only if config says so; else the default instrument stands for all."""
@@ -249,7 +285,8 @@ class BacktestConfig(Section):
 
     def leaky_rules(self) -> tuple[str, ...]:
         """The rules in use that look ahead, such as `"fills.market=same_close"`."""
-        leaky = {(type(rule), rule) for rule in LEAKY}  # an IntEnum member alone equals any other of the same number
+        rules = (*LEAKY, MissingBar.MEET_LAST)
+        leaky = {(type(rule), rule) for rule in rules}  # an IntEnum member alone equals any other of the same number
         return tuple(f"{key}={value.name.lower()}" for key, value in _leaves(self) if (type(value), value) in leaky)
 
     def flatten(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ from ml4t.backtest.queue_rule import (
     ExpiryRule,
     LimitRule,
     LinkRule,
+    MissingBar,
     Rescan,
     StopLimitRule,
     SymbolEndRule,
@@ -320,6 +321,7 @@ class FillsConfig(Section):
     limit: Annotated[LimitRule, ByName] = LimitRule.KEPT
     exhausted: Annotated[Exhaustion, ByName] = Exhaustion.ORDER
     halt_without_volume: bool = False
+    missing_bar: Annotated[MissingBar, ByName] = MissingBar.WAIT
     quote: Annotated[PriceSource, ByName] = PriceSource.LAST
     participation: ParticipationConfig | None = None
     touch: TouchField = AlwaysTouch()

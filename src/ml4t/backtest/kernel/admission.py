@@ -18,7 +18,18 @@ from ml4t.backtest.enums import (
 )
 from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.cost import commission, fill_commission
-from ml4t.backtest.kernel.funds import cost, free_cash, has_balance, has_cash, has_proceeds, is_too_little, without_dust
+from ml4t.backtest.kernel.funds import (
+    balance_after,
+    cost,
+    free_balance,
+    free_cash,
+    has_balance,
+    has_cash,
+    has_proceeds,
+    is_too_little,
+    tied,
+    without_dust,
+)
 from ml4t.backtest.kernel.group import end_order
 from ml4t.backtest.kernel.ledger import equity, marked_value, position_value, total_cash
 from ml4t.backtest.kernel.orders import transition
@@ -46,6 +57,7 @@ from ml4t.backtest.tables import (
     NET,
     NONE,
     NOW,
+    PARTLY_PAID,
     SHORTFALL,
     State,
 )
@@ -127,15 +139,21 @@ def funded(state: State, cell: int, side: float, price: float, reference: float,
     unit = price * state.instruments.multiplier[state.orders.symbol[cell]]
     share, is_reducing = min(state.terms.request[cell], 1.0), state.terms.reduce_only[cell] != 0
     lot = lot_asked(state, state.orders.symbol[cell])
+    is_partly_paid = state.rules[PARTLY_PAID] != 0
+    cash = free_balance(state) if is_partly_paid else total_cash(state)
     if side < 0.0 and is_reducing:
         return -towards_zero(share * max(held, 0.0), lot)
     if (
         state.rules[ACCOUNT] == AccountKind.UNCHECKED
         or not unit > 0.0
-        or (side > 0.0 and without_dust(state, total_cash(state)) == 0.0)
+        or (side > 0.0 and without_dust(state, cash) == 0.0)
     ):
         return 0.0
-    most = total_cash(state) / unit + 2.0 * abs(held)
+    most = cash / unit + 2.0 * abs(held)
+    if is_partly_paid and tied(state, state.orders.symbol[cell], side, price) > 0.0:
+        back = reducible(state, state.orders.slot[cell], side * abs(held))
+        free = balance_after(state, cell, back, price, is_maker)
+        most = abs(held) + 2.0 * free / tied(state, state.orders.symbol[cell], side, price)
     if state.rules[ACCOUNT] == AccountKind.MARGIN:
         most += (abs(state.money[NET]) + state.money[GROSS]) / unit
         most /= state.money[MARGIN_RATE]
@@ -243,9 +261,16 @@ def pretended_price(state: State, cell: int, first: int, last: int) -> float:
 def running_cash_after(state: State, cell: int, cash: float, first: int, last: int) -> float:
     """The running cash after pretending to execute the order."""
     symbol = state.orders.symbol[cell]
-    quantity = state.terms.quantity[cell]
-    value = quantity * pretended_price(state, cell, first, last) * state.instruments.multiplier[symbol]
-    return cash - state.orders.side[cell] * value - commission(state, symbol, quantity, abs(value))
+    quantity, price = state.terms.quantity[cell], pretended_price(state, cell, first, last)
+    value = quantity * price * state.instruments.multiplier[symbol]
+    if state.rules[PARTLY_PAID] != 0:
+        before = state.market.pretended[symbol]
+        after = before + state.orders.side[cell] * quantity
+        state.market.pretended[symbol] = after
+        taken = tied(state, symbol, after, price) - tied(state, symbol, before, price)
+    else:
+        taken = state.orders.side[cell] * value
+    return cash - taken - commission(state, symbol, quantity, abs(value))
 
 
 @inline
@@ -342,6 +367,10 @@ def admit_batch(state: State, first: int, last: int) -> None:
     elif state.rules[BATCH_ORDER] == BatchOrder.VALUE:
         sort_batch_by_value(state)
     running = total_cash(state)
+    if state.rules[PARTLY_PAID] != 0:
+        running = free_balance(state)
+        for symbol in range(state.market.pretended.shape[0]):
+            state.market.pretended[symbol] = state.positions.quantity[symbol]
     for i in range(clock[BATCH]):
         cell = state.places[state.batch[i] - 1]
         if cell < 0:  # cancelled in the decision that submitted it

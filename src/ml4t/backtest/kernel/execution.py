@@ -161,6 +161,13 @@ def is_blocked(state: State, direction: float, row: int, price: float) -> bool:
 
 
 @inline
+def time_of(state: State, row: int, leg: int) -> int:
+    """When this leg of a bar is met: at its open, or now, which is also when a bar that is over is met again."""
+    start = state.bars.start[row]
+    return start if leg == OPEN_LEG and state.clock[NOW] <= state.bars.end[row] else state.clock[NOW]
+
+
+@inline
 def hold_back(state: State, cell: int, row: int, time: int, reason: int) -> None:
     """The order does not fill on this bar any more; one that is bound to its moment ends."""
     if is_bound_to_moment(state.orders.tif[cell]):
@@ -173,7 +180,7 @@ def hold_back(state: State, cell: int, row: int, time: int, reason: int) -> None
 def is_held_back(state: State, cell: int, row: int, leg: int, progress: float, reference: float, wanted: float) -> bool:
     """Whether price limits, the bar's volume or its own terms keep the order from filling now; it knows."""
     orders, symbol, tif = state.orders, state.orders.symbol[cell], state.orders.tif[cell]
-    time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    time = time_of(state, row, leg)
     if wanted != 0.0 and is_blocked(state, wanted, row, reference):
         hold_back(state, cell, row, time, missed(tif))
         return True
@@ -227,7 +234,7 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
     """The order is filled at this price of the market, in part or in full, or has ended because it cannot be."""
     begin_month(state, row)
     orders, terms, symbol, slot = state.orders, state.terms, state.orders.symbol[cell], state.orders.slot[cell]
-    time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    time = time_of(state, row, leg)
     reference = quoted(state, cell, row, leg, price)
     held, tif, units = state.positions.quantity[slot], orders.tif[cell], math.inf
     wanted = wanted_at_fill(state, cell, reference)
@@ -343,7 +350,7 @@ def meet_limit_by_close(state: State, cell: int, row: int, leg: int, progress: f
 def take(state: State, cell: int, row: int, leg: int, progress: float, price: float, level: float) -> None:
     """What was to happen to the order at this moment has happened."""
     orders, now = state.orders, stage(state, cell)
-    time = state.bars.start[row] if leg == OPEN_LEG else state.clock[NOW]
+    time = time_of(state, row, leg)
     if is_overdue(state, cell, row):
         end_order(state, cell, time, OrderState.EXPIRED, Reason.GOOD_TILL_DATE_REACHED)
         return

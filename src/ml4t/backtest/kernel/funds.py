@@ -4,8 +4,9 @@ from ml4t.backtest._jit import FLOAT, INT, function, inline
 from ml4t.backtest.enums import AccountKind, Sizing
 from ml4t.backtest.kernel.cost import fill_commission
 from ml4t.backtest.kernel.ledger import total_cash
+from ml4t.backtest.kernel.quantity import reducible
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE
-from ml4t.backtest.tables import ACCOUNT, GROSS, HELD, State
+from ml4t.backtest.tables import ACCOUNT, GROSS, HELD, PARTLY_PAID, State
 
 
 @function(FLOAT)
@@ -116,6 +117,49 @@ def has_proceeds(state: State, cell: int, quantity: float, price: float, is_make
     return True
 
 
+# -------------------------------------------------------------------------------------------- positions not paid in full
+@inline
+def tied(state: State, symbol: int, quantity: float, price: float) -> float:
+    """What a position of so many signed units, entered at this price, takes from free cash; below 0 where it brings some."""
+    instruments = state.instruments
+    rate = instruments.long_rate[symbol] if quantity > 0.0 else instruments.short_rate[symbol]
+    return abs(quantity) * (instruments.margin[symbol] + rate * price * instruments.multiplier[symbol])
+
+
+@inline
+def base_price(state: State, slot: int) -> float:
+    """Up to which price the gains of a position are free cash: on margin that of its last opening, or the close since; else its average."""
+    symbol = state.positions.symbol[slot]
+    if state.instruments.on_margin[symbol] == 0:
+        return state.positions.average_price[slot]
+    opening, last = state.lots.fill[state.positions.newest_lot[slot]], state.market.row[symbol]
+    return state.fills.price[opening] if state.fills.row[opening] > last else state.bars.close[last]
+
+
+@function(FLOAT)
+def free_balance(state: State) -> float:
+    """Cash, were every position paid as its instrument says."""
+    free = total_cash(state)
+    for i in range(state.clock[HELD]):
+        slot = state.held[i]
+        symbol, quantity = state.positions.symbol[slot], state.positions.quantity[slot]
+        free += quantity * base_price(state, slot) * state.instruments.multiplier[symbol]
+        free -= tied(state, symbol, quantity, state.positions.average_price[slot])
+    return free
+
+
+@function(FLOAT, INT, FLOAT, FLOAT, INT)
+def balance_after(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> float:
+    """Free cash after this fill, what is left of the position not yet settled at its price."""
+    slot, symbol = state.orders.slot[cell], state.orders.symbol[cell]
+    closed = reducible(state, slot, quantity)
+    free = free_balance(state) - fill_commission(state, cell, quantity, price, is_maker)
+    if closed != 0.0:
+        free += tied(state, symbol, -closed, state.positions.average_price[slot])
+        free -= closed * (price - base_price(state, slot)) * state.instruments.multiplier[symbol]
+    return free - tied(state, symbol, quantity - closed, price)
+
+
 @function(INT, INT, FLOAT, FLOAT, INT)
 def has_balance(state: State, cell: int, quantity: float, price: float, is_maker: bool) -> bool:
     """Whether this fill only closes, or leaves cash at 0 or above; of a short that is sized by funds, free cash, too."""
@@ -125,6 +169,8 @@ def has_balance(state: State, cell: int, quantity: float, price: float, is_maker
     is_limited = quantity < 0.0 and state.orders.sizing[cell] == Sizing.FUNDS
     if is_limited and not has_free_cash(state, cell, quantity, price, is_maker):
         return False
+    if state.rules[PARTLY_PAID] != 0:
+        return balance_after(state, cell, quantity, price, is_maker) >= 0.0
     return has_cash(state, cell, quantity, price, is_maker)
 
 

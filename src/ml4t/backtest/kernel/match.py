@@ -4,11 +4,11 @@ The order between orders is always a key. `phased` and `queue` are the same roun
 """
 
 from ml4t.backtest._jit import INT, VOID, function, inline
-from ml4t.backtest.enums import Schedule, TouchRule, Valuation
+from ml4t.backtest.enums import MarketFill, Schedule, TouchRule, Valuation
 from ml4t.backtest.kernel.execution import take
 from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG, first_leg, last_leg
 from ml4t.backtest.kernel.quantity import has_no_side, wanted_at_fill
-from ml4t.backtest.kernel.terms import best_of_bar, follow_price, move_up_queue
+from ml4t.backtest.kernel.terms import best_of_bar, follow_price, meet_again, move_up_queue
 from ml4t.backtest.kernel.trigger import (
     AFTER_CLOSE,
     AT_OPEN,
@@ -38,6 +38,8 @@ from ml4t.backtest.queue_rule import Rescan
 from ml4t.backtest.tables import (
     AGAIN,
     LAST_RANK,
+    MARKET_FILL,
+    MISSING_BAR,
     NEVER,
     NONE,
     OFFERS,
@@ -314,6 +316,42 @@ def is_met(state: State, row: int) -> bool:
     return bars.low[row] <= market.below[symbol] or bars.high[row] >= market.above[symbol]
 
 
+@inline
+def is_met_again(state: State, cell: int) -> bool:
+    """Whether the order meets the last bar of its symbol again: it has a price, or is at a close that is over anyway."""
+    is_there = is_working(state, cell) and not is_bound_to_moment(state.orders.tif[cell])
+    return is_there and (stage(state, cell) != READY or state.rules[MARKET_FILL] == MarketFill.DECISION_CLOSE)
+
+
+@function(INT, INT, INT)
+def offer_last_bars(state: State, first: int, last: int) -> bool:
+    """The symbols that have none of the bars that end now, rows first:last, have offered their last one again. Whether one could."""
+    market, is_any = state.market, False
+    for row in range(first, last):
+        state.agenda.row[state.bars.symbol[row]] = row
+    for symbol in range(market.row.shape[0]):
+        row, cell = market.row[symbol], market.oldest[symbol]
+        if row == NONE or cell == NONE or state.agenda.row[symbol] >= first:
+            continue
+        while cell != NONE:
+            if is_met_again(state, cell):
+                meet_again(state, cell, row)
+            cell = state.links.after[cell]
+        resolve_path(state, symbol, row)
+        offer(state, symbol, row, IN_BAR)
+        is_any = True
+    return is_any
+
+
+@inline
+def age_on_last_bars(state: State, first: int) -> None:
+    """Trailing stops have followed the last bars of symbols without one that ends now: those that came after it had not yet."""
+    for symbol in range(state.market.row.shape[0]):
+        row = state.market.row[symbol]
+        if row != NONE and state.agenda.row[symbol] < first:
+            age_orders(state, row, row + 1)
+
+
 @function(VOID, INT, INT)
 def pass_bars(state: State, first: int, last: int) -> None:
     """Every symbol whose bar is met has been offered to the queue, as often as the queue wants."""
@@ -327,18 +365,24 @@ def pass_bars(state: State, first: int, last: int) -> None:
                 resolve_path(state, symbol, row)
                 offer(state, symbol, row, IN_BAR)
                 is_any = True
+        if state.rules[MISSING_BAR] != 0 and offer_last_bars(state, first, last):
+            is_any = True
         if is_any:
             settle_offers(state, IN_BAR)
             if state.clock[TRAILING] > 0 or state.rules[TOUCH] == TouchRule.QUEUE:
                 age_orders(state, first, last)
+                if state.rules[MISSING_BAR] != 0:
+                    age_on_last_bars(state, first)
         is_wanted = state.clock[AGAIN] != 0
 
 
 @inline
 def match_bars(state: State, first: int, last: int) -> None:
     """Round of the bars that end now, rows first:last: their paths and closes (and opens, where the schedule is a queue)."""
+    is_any = state.rules[MISSING_BAR] != 0
     for row in range(first, last):
-        if is_met(state, row):  # rarely: most bars pass by here
+        is_any = is_any or is_met(state, row)
+        if is_any:  # rarely: most bars pass by here
             pass_bars(state, first, last)
             return
 

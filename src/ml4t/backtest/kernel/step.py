@@ -55,6 +55,7 @@ from ml4t.backtest.tables import (
     LIVE,
     MARK_SOURCE,
     MARKET_FILL,
+    MISSING_BAR,
     NEVER,
     NEXT,
     NO_HISTORY,
@@ -149,6 +150,15 @@ def mark_close(state: State, row: int) -> None:
     market.mark[symbol] = close if state.rules[MARK_SOURCE] == PriceSource.LAST else quoted_mark(state, row)
     market.row_before[symbol] = market.row[symbol]
     market.row[symbol] = row
+
+
+@function(VOID, INT)
+def mark_last_bars(state: State, first: int) -> None:
+    """The symbols that have none of the bars that end now, from row `first` on, are marked at their last close, whatever was filled."""
+    for symbol in range(state.market.row.shape[0]):
+        row = state.market.row[symbol]
+        if row != NONE and state.agenda.row[symbol] < first:
+            state.market.mark[symbol] = state.bars.close[row]
 
 
 # ----------------------------------------------------------------------------------------------------- after a decision
@@ -336,6 +346,8 @@ def begin_instant(state: State, now: int, on_timeline: bool) -> bool:
                 if clock[BATCH] > 0:
                     admit_batch(state, first, last)
                 match_bars(state, first, last)
+                if state.rules[MISSING_BAR] != 0:
+                    mark_last_bars(state, first)
             for row in range(first, last):
                 mark_close(state, row)
             ended = 1

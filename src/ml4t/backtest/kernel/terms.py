@@ -112,6 +112,15 @@ def meet_from(state: State, cell: int, time: int) -> None:
 
 
 @inline
+def meet_again(state: State, cell: int, row: int) -> None:
+    """The order may meet the whole of this bar, whatever became of it there before."""
+    meet_from(state, cell, state.bars.start[row])
+    if state.progress.since_row[cell] == row:
+        state.progress.since_row[cell] = NONE
+    state.progress.idle_row[cell] = NONE
+
+
+@inline
 def start_trail(state: State, cell: int, price: float) -> None:
     """A trailing stop follows the market from this price on."""
     state.progress.watermark[cell] = price

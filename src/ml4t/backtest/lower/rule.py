@@ -25,9 +25,11 @@ from ml4t.backtest.tables import (
     MARGIN_RATE,
     MARK_SOURCE,
     MARKET_FILL,
+    MISSING_BAR,
     MONEY_SIZE,
     NETTING,
     PARTICIPATION,
+    PARTLY_PAID,
     PATH,
     POST_ONLY,
     QUOTE,
@@ -69,8 +71,10 @@ def rules_of(config: BacktestConfig) -> NDArray[np.int64]:
     rules[RUIN] = getattr(config.account, "ruin", RuinRule.CONTINUE)
     rules[TOUCH] = config.fills.touch.rule
     rules[VOLUME_BASIS] = volume_basis(config)
+    rules[MISSING_BAR] = config.fills.missing_bar
     rules[QUOTE] = config.fills.quote
     rules[ACCOUNT] = config.account.rule
+    rules[PARTLY_PAID] = config.is_partly_paid
     rules[SHORTFALL] = getattr(config.account, "shortfall", Shortfall.REJECT)
     rules[MARK_SOURCE] = config.account.mark
     rules[ADMISSION] = config.orders.admission

@@ -75,12 +75,13 @@ class UncheckedAccount(_Opened):
 
 @dataclass(frozen=True)
 class BalanceAccount(_Funded):
-    """What shorts bring is cash. What closes always passes; what a fill opens must leave cash of 0 or more."""
+    """What closes always passes; what a fill opens must leave cash of 0 or more. What shorts bring is cash, or held and paid once more."""
 
     rule: ClassVar[AccountKind] = AccountKind.BALANCE
     initial_margin_rate: ClassVar[float] = 1.0
     """Everything is paid in full (docs/semantics/account.md)."""
 
+    short_proceeds: Literal["cash", "held"] = field(default="cash", kw_only=True)
     kind: Literal["balance"] = "balance"
 
 
