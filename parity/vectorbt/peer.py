@@ -46,8 +46,7 @@ def arguments(case: dict[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if name not in NOT_ARGUMENTS and value is not None and (is_signals or not is_only_signals(name))
     }
-    none = [np.nan] * 5  # no bar of the symbol in that row
-    prices = np.array([[row or none for row in case["bars"][symbol]] for symbol in symbols], dtype=float)
+    prices = np.array([case["bars"][symbol] for symbol in symbols], dtype=float)  # [symbols, bars, 5]
     open_, high, low, close = (frame(prices[:, :, column].T) for column in range(4))
     given["close"], given["price"] = (
         close,

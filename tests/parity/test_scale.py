@@ -69,7 +69,8 @@ def equal(ours: Book, theirs: Book) -> None:
     """The books are equal in every fill, and in cash and equity of every bar, also to the cent."""
     assert theirs.error is None
     assert trades(theirs) > MOST
-    assert difference(ours, theirs) is None
+    found = difference(ours, theirs)
+    assert found is None, found
     assert len(ours.points) == DAYS
     for mine, other in zip(ours.points, theirs.points, strict=True):
         assert abs(mine.cash - other.cash) < 0.005
@@ -80,7 +81,7 @@ def equal(ours: Book, theirs: Book) -> None:
 def test_a_portfolio_of_shares_of_equity_is_that_of_vectorbt() -> None:
     """from_orders: a purse for all, targets of up to 2 % of equity each way, sales first."""
     draw = random.Random(20)
-    bars = market(draw)
+    bars: dict[str, Rows] = {f"S{number:03}": [*walk(draw, DAYS)] for number in range(ASSETS)}
     script = [
         {"bar": bar, "symbol": symbol, "size": side * draw.uniform(0.0005, 0.02)}
         for symbol, rows in bars.items()
