@@ -97,7 +97,9 @@ class Orders(Strategy):
         """Whether more is held than the target, so that the order sells."""
         held, unit = self.portfolio.position(symbol).quantity, 1.0
         if kind != "targetamount":
-            unit = self.valued(symbol) / (self.portfolio.equity if kind == "targetpercent" else 1.0)
+            held_at = ((self.portfolio.position(name).quantity, self.valued(name)) for name in self.symbols)
+            value = self.portfolio.cash + sum(quantity * price for quantity, price in held_at if quantity)
+            unit = self.valued(symbol) / (value if kind == "targetpercent" else 1.0)
         return held * unit > size
 
     def send(self, symbol: str, size: float, kind: str, more: dict[str, Any], terms: dict[str, Any]) -> None:
