@@ -152,7 +152,10 @@ def test_another_unit_of_money_scales_money_only(case: Case, factor: float) -> N
     }
     offsets = {name: f"{name}_basis" for name in ("limit", "stop", "activation")}
     expected["orders"] = expected["orders"].with_columns(
-        pl.when(pl.col(basis).str.ends_with("_rate")).then(pl.col(name) / factor).otherwise(pl.col(name)).alias(name)
+        pl.when(pl.col(basis).cast(pl.String).str.ends_with("_rate"))
+        .then(pl.col(name) / factor)
+        .otherwise(pl.col(name))
+        .alias(name)
         for name, basis in offsets.items()
     )
     assert_same(frames_of(other), expected)
