@@ -146,8 +146,15 @@ def followed(close: list[float], first: int, end: int, side: int, far: float, ba
 CASES = {"vectorbt": of_vectorbt, "backtesting_py": of_backtesting_py, "zipline": of_zipline}
 
 
-@pytest.mark.parametrize("name", SOURCES)
-@pytest.mark.parametrize("strategy", STRATEGIES)
+def pairs() -> Iterator[Any]:
+    """Each strategy on each series; without `-m slow`, each strategy on one and each series once at least."""
+    for i, strategy in enumerate(STRATEGIES):
+        for j, name in enumerate(SOURCES):
+            is_first = j == i % len(SOURCES)
+            yield pytest.param(strategy, name, marks=() if is_first else pytest.mark.slow, id=f"{strategy}-{name}")
+
+
+@pytest.mark.parametrize(("strategy", "name"), pairs())
 def test_documented_strategies_on_real_bars_are_equal(strategy: str, name: str, peer: Peer) -> None:
     signal, exits = STRATEGIES[strategy]
     rows = real_bars(name)
