@@ -163,6 +163,17 @@ def test_tables_are_not_written_beyond_their_counters(way: bool) -> None:
 
 
 @pytest.mark.skipif(not IS_COMPILED, reason="the handle is its own key, and so a cycle")
+def test_what_a_run_leaves_is_zero_when_it_serves_again() -> None:
+    """What a run has written is known to the last entry, also of tables that hardly anybody reads before writing."""
+    run(Turning(), bars_of(20_000))
+    left = {size: len(memories) for size, memories in KEPT._by_size.items()}
+    assert sum(left.values()) > 40
+    again = [room(size, np.uint8) for size, count in left.items() for _ in range(count)]
+    assert KEPT.written == 0
+    assert not any(memory.any() for memory in again)
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="the handle is its own key, and so a cycle")
 def test_used_memory_changes_nothing() -> None:
     """The same run on new memory, and on memory that another run has left."""
     bars = bars_of(20_000)

@@ -67,9 +67,7 @@ class Broker:
         self.symbols = symbols
         self.register = self._desk.register
         self._numbers = self._desk.numbers
-        self._owner: Owner = proxy(
-            owner
-        )  # the owner holds the broker: tables are freed when nobody looks at them, not when cycles are
+        self._owner: Owner = proxy(owner)  # which holds the broker: a cycle would keep the tables of a run
         self._submit = entry_point("submit")
         self._under_way = entry_point("under_way")
 

@@ -1,4 +1,4 @@
-"""What all metrics are computed from: numbers that the kernel takes from a run in one pass, and the path of equity."""
+"""What all metrics are computed from: what the kernel measures of a run in one pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
