@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from ml4t.backtest import Strategy, StrategyError, run
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.metrics import METRICS, Sample, Unit, compute, risk
 from ml4t.backtest.metrics import returns as growth
@@ -370,6 +371,51 @@ def test_equity_of_zero_or_below_leaves_no_returns():
         assert metrics[name] is None
     assert metrics["max_drawdown"] == pytest.approx(-1.1)
     assert metrics["total_return"] == pytest.approx(-0.8)
+
+
+@pytest.mark.parametrize(
+    ("failing", "returns", "end"),
+    [
+        # nothing but the first bar of the first day has ended in full: 1 000
+        (1, [0.0], "2024-03-05"),
+        # the first day has closed at 1 200, of 1 000
+        (3, [0.2], "2024-03-05"),
+        # and the first bar of the second at 900: it is that day's last point, and 900 / 1 200 - 1
+        (4, [0.2, -0.25], "2024-03-06"),
+        # the run is over: 1 500 / 1 200 - 1
+        (None, [0.2, 0.25], "2024-03-06"),
+    ],
+)
+def test_a_run_that_ends_inside_a_session_ends_it_there(failing, returns, end):
+    """Two days of three bars. 10 are bought at the first open, for all of the 1 000; an error comes with the decision of bar `failing`."""
+    first = datetime(2024, 3, 5, 10, tzinfo=UTC)
+    close = [100.0, 110.0, 120.0, 90.0, 130.0, 150.0]
+    starts = [first + timedelta(days=n // 3, hours=n % 3) for n in range(6)]
+    prices = {"open": [100.0, *close[:-1]], "high": 200.0, "low": 50.0, "close": close, "volume": 1.0}
+    bars = pl.DataFrame(
+        {"bar_start": starts, "bar_end": [t + timedelta(hours=1) for t in starts], "symbol": "A"} | prices
+    )
+
+    class Fails(Strategy):
+        def on_start(self):
+            self.broker.buy("A", 10)
+
+        def on_bar(self):
+            if failing is not None and self.data.count("A") == failing + 1:
+                raise ValueError("enough")
+
+    if failing is None:
+        result = run(Fails(), bars, cash=1_000)
+    else:
+        with pytest.raises(StrategyError) as raised:
+            run(Fails(), bars, cash=1_000)
+        result = raised.value.result
+    metrics = result.metrics
+    assert (metrics["start"], metrics["end"], metrics["periods"]) == ("2024-03-05", end, len(returns))
+    assert [metrics["best_period"], metrics["worst_period"]] == pytest.approx([max(returns), min(returns)])
+    assert metrics["final_equity"] == pytest.approx(1_000 * math.prod(1 + r for r in returns))
+    if len(returns) > 1:
+        assert metrics["volatility"] == pytest.approx(abs(returns[0] - returns[1]) / math.sqrt(2) * math.sqrt(252))
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
