@@ -184,6 +184,11 @@ def test_scenario(scenario: Scenario) -> None:
 REFUSED = {
     "data.finer": {"fills.path": "close_only", "data.finer": {"path": "finer.parquet"}},
     "fills.stop_limit": {"fills.path": "close_only", "fills.schedule": "queue", "fills.stop_limit": "at_stop"},
+    "fills.stop_limit = 'by_close'": {
+        "fills.path": "close_only",
+        "fills.schedule": "queue",
+        "fills.stop_limit": "by_close",
+    },
     "fills.exhausted": {"fills.exhausted": "symbol"},
     "costs.slippage.of": {"costs.slippage": {"kind": "volume_share", "impact": 1.0, "of": "bar"}},
     "orders.admission": {"account.kind": "unchecked", "orders.admission": "reserve"},

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from ml4t.backtest import Strategy, run
+from ml4t.backtest import Dataset, Strategy, run
 from ml4t.backtest.artifacts import verify
 from ml4t.backtest.enums import DuplicatePolicy, TimestampLabel
 from ml4t.backtest.errors import ConfigError, DataError
@@ -183,6 +183,14 @@ def test_the_path_of_the_finer_bars_decides_and_the_strategy_sees_none_of_them()
     assert coarse.fills["price"].to_list() == [100.0, 95.0]
     assert fine.fills["price"].to_list() == [100.0, 108.0]
     assert fine.equity.height == coarse.equity.height == 2
+
+
+def test_finer_bars_that_no_order_would_see_are_refused_however_they_are_given():
+    """A file in the configuration was refused beside `close_only`, a frame was read and left aside."""
+    settings = {"data": {"frequency": "5m"}, "fills": {"path": "close_only"}}
+    for data, more in ((TWO, {"finer": RISES_FIRST}), (Dataset(TWO, settings, finer=RISES_FIRST), {})):
+        with pytest.raises(ConfigError, match=r"Finer bars: .*close_only.* Leave finer= out"):
+            run(Exits(), data, settings, **more)
 
 
 def test_finer_bars_are_an_input_like_the_others(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from ml4t.backtest.config import BacktestConfig, StreamConfig
-from ml4t.backtest.enums import TimestampLabel
+from ml4t.backtest.enums import PathRule, TimestampLabel
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.feed import (
     FinerStream,
@@ -71,7 +71,8 @@ class Dataset:
     ) -> "Dataset":
         """The data as a dataset. Raises ConfigError where it is one that was read by other rules, or without these streams."""
         if not isinstance(data, Dataset):
-            return cls(data, config, signals=signals, streams=streams, finer=finer)
+            data = cls(data, config, signals=signals, streams=streams, finer=finer)
+            return data._checked(config)
         if signals is not None or streams or finer is not None:
             raise ConfigError(
                 "A Dataset has its signals, streams and finer bars: give them to Dataset(), not to run()."
@@ -81,7 +82,16 @@ class Dataset:
                 "The Dataset was read by other rules than the configuration of this run has (section data, and the columns that rules "
                 "need). Read it again with this configuration: Dataset(bars, config)."
             )
-        return data
+        return data._checked(config)
+
+    def _checked(self, config: BacktestConfig) -> "Dataset":
+        """The dataset. Raises ConfigError where it has finer bars that no order of the run would ever see."""
+        if self.finer is not None and config.fills.path == PathRule.CLOSE_ONLY:
+            raise ConfigError(
+                "Finer bars: orders that meet closes only (fills.path = 'close_only') never see them. Leave finer= out, or choose another "
+                "fills.path."
+            )
+        return self
 
     @property
     def inputs(self) -> tuple[Input, ...]:

@@ -200,7 +200,8 @@ class BacktestConfig(Section):
         if self.data.finer is not None:
             yield "data.finer: orders that meet closes only (fills.path = 'close_only') never see finer bars; remove one of the two"
         if self.fills.stop_limit != StopLimitRule.PATH:
-            yield "fills.stop_limit = 'at_stop': looks at the range of a bar, which fills.path = 'close_only' rules out"
+            rule = self.fills.stop_limit.name.lower()
+            yield f"fills.stop_limit = {rule!r}: looks at the range of a bar, which fills.path = 'close_only' rules out"
         if self.fills.market == MarketFill.PREVIOUS_CLOSE:
             yield "fills.market = 'previous_close': meets the bar before its close, which fills.path = 'close_only' rules out"
 
