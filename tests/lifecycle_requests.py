@@ -107,7 +107,11 @@ def lives(draw: Draw, terms: Terms) -> Terms:
         life["bars"] = draw(st.integers(1, 3))
     if tif == "GTD":
         life["until"] = draw(st.sampled_from((1, 2, 5)))  # half hours from now
-    if terms.keys() == {"limit"} and tif not in ("OPG", "CLS") and draw(st.sampled_from((False, False, True))):
+    if (
+        terms.keys() == {"limit"}
+        and tif not in ("IOC", "FOK", "OPG", "CLS")
+        and draw(st.sampled_from((False, False, True)))
+    ):
         life["post_only"] = True
     return life
 

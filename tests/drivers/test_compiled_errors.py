@@ -91,6 +91,10 @@ def two_sizes(self: Any) -> None:
     self.broker.buy("SPX", 1, percent=0.5)
 
 
+def posts_for_one_moment(self: Any) -> None:
+    self.broker.buy("SPX", 1, limit=99, tif="IOC", post_only=True)
+
+
 def writes(self: Any) -> None:
     self.data.close("SPX", 3)[0] = 1.0
 
@@ -119,6 +123,7 @@ UNCOMPILED = {
     unknown_tif: r"tif is one of DAY, GTC.*\n.*GTX",
     until: r"until= is not compiled.*\n.*until=3",
     two_sizes: r"exactly one of quantity, value and percent.*\n.*percent=0.5",
+    posts_for_one_moment: r"post_only= belongs to an order that may rest, not to IOC.*\n.*post_only=True",
     writes: r"setitem.*\n.*\n.*windows are read-only",
     logs: r"Unknown attribute 'log'.*\n.*\n.*use record\(\)",
     asks_for_now: r"Unknown attribute 'now' of type Clock.*\n.*\n.*clock.now_ns",

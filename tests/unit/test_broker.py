@@ -153,6 +153,14 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         "A: post_only= belongs to a limit order without trigger, not to market",
     ),
     ("buy", {"quantity": 1, "limit": 99, "stop": 101, "post_only": True}, "not to stop_limit"),
+    *(
+        (
+            "buy",
+            {"quantity": 1, "limit": 99, "tif": tif, "post_only": True},
+            f"A: post_only= belongs to an order that may rest; tif='{tif}' fills at one moment. Leave one out.",
+        )
+        for tif in ("IOC", "FOK", "OPG", "CLS")
+    ),
     ("buy", {"quantity": 1, "stoploss": 0.1}, "buy has no argument 'stoploss'. Did you mean 'stop_loss'?"),
     ("sell", {"quantity": 1, "fraction": 0.5}, "A: fraction= is a part of what a parent fills; it needs parent="),
     ("buy", {"quantity": 1, "parent": 5}, "No order 5; ids so far are 1 to 0"),

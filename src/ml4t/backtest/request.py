@@ -161,6 +161,10 @@ def prices(terms: Mapping[str, Any], tif: int, reference: Reference) -> Prices:
     post_only = bool(terms.get("post_only"))
     if post_only and kind != OrderType.LIMIT:
         raise OrderError(f"{symbol}: post_only= belongs to a limit order without trigger, not to {kind.name.lower()}.")
+    if post_only and tif in MARKET_OR_LIMIT:
+        raise OrderError(
+            f"{symbol}: post_only= belongs to an order that may rest; tif='{TimeInForce(tif).name}' fills at one moment. Leave one out."
+        )
     if tif in MARKET_OR_LIMIT and trigger != Trigger.NONE:
         raise OrderError(
             f"{symbol}: tif='{TimeInForce(tif).name}' is for market and limit orders, not for {kind.name.lower()}."

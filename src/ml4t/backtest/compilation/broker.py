@@ -24,7 +24,7 @@ from ml4t.backtest.enums import OrderType, Origin, Ratchet, Sizing, TimeInForce
 from ml4t.backtest.kernel import decision
 from ml4t.backtest.kernel.decision import order, order_with_exits
 from ml4t.backtest.kernel.exit import is_under_way, write_ticket
-from ml4t.backtest.request import GTC, TIF
+from ml4t.backtest.request import GTC, MARKET_OR_LIMIT, TIF
 from ml4t.backtest.tables import EXIT_BARS, EXIT_EVEN, EXIT_LOSS, EXIT_PROFIT, EXIT_TRAIL, NONE
 
 NAN = math.nan
@@ -105,7 +105,9 @@ def _ticket(kind: int, tif: int, terms: dict[str, Any]) -> tuple[int, Any]:
         raise TypingError("activation= wakes a trigger; give stop= or touch=, too")
     if posts and kind != OrderType.LIMIT:
         raise TypingError("post_only= belongs to a limit order without trigger")
-    if tif in (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG, TimeInForce.CLS) and kind > OrderType.LIMIT:
+    if tif in MARKET_OR_LIMIT and posts:
+        raise TypingError("post_only= belongs to an order that may rest, not to IOC, FOK, OPG or CLS")
+    if tif in MARKET_OR_LIMIT and kind > OrderType.LIMIT:
         raise TypingError("IOC, FOK, OPG and CLS are for market and limit orders")
     if not (is_rare or posts):
         return 0, inlined(lambda state, activation, stop, post_only, bars: 0)
