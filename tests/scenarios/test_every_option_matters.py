@@ -28,19 +28,13 @@ from scenarios.table import FLAT, Ask, Scenario, Scripted, buy, cancel, close, f
 def leaves(schema: dict[str, Any]) -> dict[str, list[str]]:
     """The dotted options of a JSON schema, each with the values of a closed choice.
 
-    `*` stands for any name, `[kind]` for one of several descriptions.
-
-    A description that was walked elsewhere is one leaf.
+    `*` stands for any name, `[kind]` for one of several descriptions. One that stands in two places is walked in both.
     """
-    walked: set[str] = set()
 
     def walk(node: dict[str, Any], path: str) -> Iterator[tuple[str, list[str]]]:
         choices = [part for part in node.get("anyOf", [node]) if part.get("type") != "null"]
         if len(choices) == 1 and (union := choices[0].get("discriminator")):
             refs = list(dict(union["mapping"]).items())
-            if refs[0][1] in walked:
-                yield path, []
-                return
             yield f"{path}.kind", []
             for kind, ref in refs:
                 yield from enter(ref, f"{path}[{kind}]")
@@ -54,10 +48,6 @@ def leaves(schema: dict[str, Any]) -> dict[str, list[str]]:
             yield path, [value for part in choices for value in part.get("enum", [])]
 
     def enter(ref: str, path: str) -> Iterator[tuple[str, list[str]]]:
-        if ref in walked:
-            yield path, []
-            return
-        walked.add(ref)
         for name, node in schema["$defs"][ref.rsplit("/", 1)[1]]["properties"].items():
             if "const" not in node:  # the kind of a description is a leaf of the choice
                 yield from walk(node, f"{path}.{name}")
@@ -171,6 +161,15 @@ def halves(*prices: tuple[float, float, float, float]) -> pl.DataFrame:
     return pl.DataFrame(times | {"symbol": ["A", "A"]} | columns)
 
 
+def labelled(times: list[Any], prices: list[tuple[float, ...]] = BARS, **more: Any) -> pl.DataFrame:
+    """Bars with a `timestamp` only, of symbol A unless `more` says otherwise."""
+    columns = dict(zip(("open", "high", "low", "close"), map(list, zip(*prices, strict=True)), strict=True))
+    return pl.DataFrame(
+        {"timestamp": times, "symbol": ["A"] * len(times)} | columns | {"volume": [1.0] * len(times)} | more,
+        strict=False,
+    )
+
+
 FILES = {
     "bars.parquet": frame(BARS),
     "dearer.parquet": frame([(p + 1, q + 1, r + 1, s + 1) for p, q, r, s in BARS]),
@@ -179,6 +178,9 @@ FILES = {
     "days.parquet": pl.DataFrame({"timestamp": [date(2024, 3, 4), date(2024, 3, 5)], "score": [5.0, 6.0]}),
     "cheap.csv": pl.DataFrame({"symbol": ["A"], "rate": [0.001]}),
     "dear.csv": pl.DataFrame({"symbol": ["A"], "rate": [0.002]}),
+    "rising.parquet": pl.DataFrame({"timestamp": [minute(0), minute(1)], "score": [5.0, 6.0]}),
+    "half.parquet": labelled([minute(1.5), minute(2)], [(101, 103, 101, 103), (103, 103, 100, 100)]).drop("volume"),
+    "dates.parquet": labelled([date(2024, 3, 4 + n) for n in range(4)]),
     "low_first.parquet": halves((101, 101, 95, 96), (96, 106, 96, 102)),
     "high_first.parquet": halves((101, 106, 101, 105), (105, 105, 95, 102)),
 }
@@ -195,15 +197,6 @@ class Two(Strategy):
     def on_bar(self):
         self.broker.buy("A", 2)
 """
-
-
-def labelled(times: list[Any], prices: list[tuple[float, ...]] = BARS, **more: Any) -> pl.DataFrame:
-    """Bars with a `timestamp` only, of symbol A unless `more` says otherwise."""
-    columns = dict(zip(("open", "high", "low", "close"), map(list, zip(*prices, strict=True)), strict=True))
-    return pl.DataFrame(
-        {"timestamp": times, "symbol": ["A"] * len(times)} | columns | {"volume": [1.0] * len(times)} | more,
-        strict=False,
-    )
 
 
 MINUTES = [minute(n) for n in range(4)]
@@ -278,10 +271,28 @@ ROWS = {
     "data.signals.path": Row("early.parquet", "late.parquet", strategy=OnSignal),
     "data.signals.label": Row("start", "end", also={"data.signals.path": "late.parquet"}, strategy=OnSignal),
     "data.signals.frequency": Row("1m", "2m", also={"data.signals.path": "early.parquet"}, strategy=OnSignal),
-    "data.streams.*": Row(
-        {"path": "early.parquet"}, {"path": "late.parquet"}, strategy=OnStream, key="data.streams.weekly"
+    "data.streams.*.path": Row("early.parquet", "late.parquet", strategy=OnStream, key="data.streams.weekly.path"),
+    "data.streams.*.label": Row(
+        "start",
+        "end",
+        also={"data.streams.weekly.path": "rising.parquet"},
+        strategy=OnStream,
+        key="data.streams.weekly.label",
     ),
-    "data.finer": Row({"path": "low_first.parquet"}, {"path": "high_first.parquet"}, asks=EXITS),
+    "data.streams.*.frequency": Row(
+        "1m",
+        "2m",
+        also={"data.streams.weekly.path": "early.parquet"},
+        strategy=OnStream,
+        key="data.streams.weekly.frequency",
+    ),
+    "data.finer.path": Row("low_first.parquet", "high_first.parquet", asks=EXITS),
+    # the second half falls to 100: within bar 2, or within bar 1
+    "data.finer.label": Row(
+        "start", "end", also={"data.finer.path": "half.parquet"}, asks={0: [buy(10)], 1: [sell(10, stop=100.5)]}
+    ),
+    # bars of a minute would lie in two bars
+    "data.finer.frequency": Row("30s", "1m", "error", {"data.finer.path": "half.parquet"}),
     "account.kind": Row("cash", "margin", asks={1: [sell(10)]}),
     "account[cash].cash": Row(1_000.0, 2_000.0, asks={1: [buy(15)]}),
     "account[cash].currency": Row("USD", "EUR", "journal"),
@@ -402,33 +413,23 @@ ROWS = {
     ),
     "costs.slippage[volatility].window": Row(2, 3, also=daily("volatility", share=1.0), data=SWINGS, strategy=BuyLate),
     "costs.slippage[spread].share": Row(0.5, 1.0, also={"costs.slippage": {"kind": "spread"}}, data=QUOTED),
-    "costs.spread": Row({"kind": "none"}, {"kind": "rate", "rate": 0.001}),
+    "costs.spread.kind": Row({"kind": "none"}, {"kind": "rate", "rate": 0.001}, key="costs.spread"),
+    "costs.spread[rate].rate": Row(0.001, 0.002, also={"costs.spread": {"kind": "rate"}}),
+    "costs.spread[fixed].amount": Row(0.1, 0.2, also={"costs.spread": {"kind": "fixed"}}),
+    "costs.spread[ticks].ticks": Row(1, 2, also={"costs.spread": {"kind": "ticks"}} | TICKS),
     "costs.stop_slippage.kind": Row(
         {"kind": "none"}, {"kind": "exempt"}, also=WORSE, asks={1: [buy(10, stop=105)]}, key="costs.stop_slippage"
     ),
-    **{
-        f"costs.stop_slippage[{kind}]": Row(
-            {"kind": kind, **terms},
-            {"kind": "rate", "rate": 0.01},
-            asks=BREAKOUT,
-            key="costs.stop_slippage",
-            also=TICKS,
-        )
-        for kind, terms in (("none", {}), ("rate", {"rate": 0.002}), ("ticks", {"ticks": 1}))
-    },
+    "costs.stop_slippage[rate].rate": Row(0.001, 0.002, also={"costs.stop_slippage": {"kind": "rate"}}, asks=BREAKOUT),
+    "costs.stop_slippage[ticks].ticks": Row(
+        1, 2, also={"costs.stop_slippage": {"kind": "ticks"}} | TICKS, asks=BREAKOUT
+    ),
     "costs.tax.buy_rate": Row(0.0, 0.005),
     "costs.tax.sell_rate": Row(0.0, 0.001, asks={0: [buy(10)], 1: [sell(10)]}),
     "costs.tax.sell_per_unit": Row(0.0, 0.01, asks={0: [buy(10)], 1: [sell(10)]}),
     "costs.tax.sell_cap": Row(
         0.5, 0.25, also={"costs.tax": {"sell_per_unit": 0.1}}, asks={0: [buy(10)], 1: [sell(10)]}
     ),
-    "costs.symbols.*.commission": Row({"kind": "none"}, {"kind": "per_order", "fixed": 1.0}),
-    "costs.symbols.*.slippage": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}),
-    "costs.symbols.*.spread": Row({"kind": "none"}, {"kind": "fixed", "amount": 1.0}),
-    "costs.symbols.*.stop_slippage": Row(
-        {"kind": "none"}, {"kind": "rate", "rate": 0.001}, asks={1: [buy(10, stop=105)]}
-    ),
-    "costs.symbols.*.tax": Row({"buy_rate": 0.0}, {"buy_rate": 0.001}),
     "costs.slippage_range.kind": Row(
         {"kind": "any"}, {"kind": "bar"}, also={"costs.slippage": RANGE["costs.slippage"]}, key="costs.slippage_range"
     ),
@@ -514,6 +515,31 @@ ROWS = {
 }
 
 
+PER_SYMBOL = re.compile(r"^costs\.(?=(commission|slippage|spread|stop_slippage|tax)\b)")
+
+
+def of_a_symbol(row: Row, option: str) -> Row:
+    """The row of a cost with the same as the costs of the symbol alone."""
+
+    def moved(key: str) -> str:
+        return PER_SYMBOL.sub("costs.symbols.A.", key)
+
+    also = {moved(key): value for key, value in row.also.items()}
+    return replace(row, also=also, key=moved(row.key or dotted(option)))
+
+
+def dotted(option: str) -> str:
+    """The key of an option: symbol A for any name, and no kinds."""
+    return re.sub(r"\[\w+\]", "", option.replace("*", "A"))
+
+
+ROWS |= {
+    PER_SYMBOL.sub("costs.symbols.*.", option): of_a_symbol(row, option)
+    for option, row in ROWS.items()
+    if PER_SYMBOL.match(option)
+}
+
+
 def test_every_option_has_a_row() -> None:
     assert sorted(leaves(config_json_schema())) == sorted(ROWS)
 
@@ -544,11 +570,6 @@ def test_option(option: str, inputs: Path, tmp_path: Path) -> None:
     assert one[row.differs] != other[row.differs]
 
 
-def dotted(option: str) -> str:
-    """The key of an option: symbol A for any name, and no kinds."""
-    return re.sub(r"\[\w+\]", "", option.replace("*", "A"))
-
-
 def with_value(row: Row, key: str, value: Any, inputs: Path, folder: Path) -> dict[str, Any]:
     """The outcome of the row with this value of the option."""
     config = {"output.run_id": "run", "output.root": str(folder)}
@@ -573,6 +594,7 @@ def of(rows: list[Row], also: dict[str, Any]) -> list[Row]:
     return [replace(row, also=row.also | also) for row in rows]
 
 
+WEEKLY = "data.streams.weekly"
 CHOICES = {
     "data.label": [Row(ANY, ANY, data=labelled(MINUTES)), Row(ANY, ANY, data=labelled(DAYS))],
     "data.policy.duplicates": [Row(ANY, ANY, data=BOTH_LAST)],
@@ -580,6 +602,15 @@ CHOICES = {
     "data.signals.label": [
         Row(ANY, ANY, also={"data.signals.path": "early.parquet"}, strategy=OnSignal),
         Row(ANY, ANY, also={"data.signals.path": "days.parquet"}, strategy=OnSignal, data=labelled(DAYS)),
+    ],
+    "data.streams.*.label": [
+        Row(ANY, ANY, also={f"{WEEKLY}.path": name}, strategy=OnStream, data=data, key=f"{WEEKLY}.label")
+        for name, data in (("rising.parquet", None), ("days.parquet", labelled(DAYS)))
+    ],
+    # half minutes, which are no dates; dates, whose sessions are shorter than days
+    "data.finer.label": [
+        Row(ANY, ANY, also={"data.finer.path": "half.parquet"}, asks={0: [buy(10)], 1: [sell(10, stop=100.5)]}),
+        Row(ANY, ANY, also={"data.finer.path": "dates.parquet", "data.session": NEW_YORK}, data=labelled(DAYS)),
     ],
     "account[cash].shortfall": SHORTFALLS,
     "account[cash].mark": MARKS,
@@ -650,13 +681,33 @@ def test_every_choice_has_runs_for_all_its_values() -> None:
             assert {ROWS[leaf].one, ROWS[leaf].other} == set(values), leaf
 
 
+def test_every_kind_of_account_is_another(inputs: Path, tmp_path: Path) -> None:
+    """By what they let an order do: sell short, spend more than the cash or what a short has brought, close a part of what it asks for."""
+    asks: list[dict[float, list[Ask]]] = [
+        {1: [sell(5)]},
+        {1: [buy(15)]},
+        {1: [buy(25)]},
+        {1: [sell(30)]},
+        {1: [sell(5)], 2: [buy(15, "B")]},
+        {0: [sell(5)], 1: [buy(40)]},
+    ]
+    seen: dict[str, list[Any]] = {}
+    for kind in ("cash", "margin", "proceeds", "unchecked", "balance"):
+        rows = [Row(ANY, ANY, also=POOR, asks=each, data=TWO) for each in asks]
+        found = [with_value(row, "account.kind", kind, inputs, tmp_path / f"{kind}{n}") for n, row in enumerate(rows)]
+        seen[kind] = [(each["error"], each["fills"], each["orders"]) for each in found]
+    assert set(seen) == set(config_json_schema()["properties"]["account"]["discriminator"]["mapping"])
+    for one, other in combinations(seen, 2):
+        assert seen[one] != seen[other], f"{one} and {other}"
+
+
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_value_of_a_choice_matters(choice: str, inputs: Path, tmp_path: Path) -> None:
     """No two values are one: a member that nothing reads would behave as another."""
     seen: dict[str, list[Any]] = {value: [] for value in leaves(config_json_schema())[choice]}
     for value, outcomes in seen.items():
         for n, row in enumerate(CHOICES[choice]):
-            found = with_value(row, dotted(choice), value, inputs, tmp_path / f"{value}{n}")
+            found = with_value(row, row.key or dotted(choice), value, inputs, tmp_path / f"{value}{n}")
             outcomes.append({name: part for name, part in found.items() if name not in ("folder", "name", "room")})
     assert {value for value, outcomes in seen.items() if all(found.get("error") for found in outcomes)} == REFUSED.get(
         choice, set()
@@ -685,12 +736,12 @@ def test_the_walk_finds_a_new_option() -> None:
     """A leaf that is added to a section, a description or a tier is one more leaf."""
     schema = config_json_schema()
     known = set(leaves(schema))
-    for name, leaf in (
-        ("FillsConfig", "fills.new"),
-        ("TieredCommission", "costs.commission[tiered].new"),
-        ("Tier", "costs.commission[tiered].tiers.*.new"),
-        ("InstrumentOverride", "instruments.symbols.*.new"),
+    for name, found in (
+        ("FillsConfig", {"fills.new"}),
+        ("TieredCommission", {"costs.commission[tiered].new", "costs.symbols.*.commission[tiered].new"}),
+        ("Tier", {"costs.commission[tiered].tiers.*.new", "costs.symbols.*.commission[tiered].tiers.*.new"}),
+        ("InstrumentOverride", {"instruments.symbols.*.new"}),
     ):
         changed = config_json_schema()
         changed["$defs"][name]["properties"]["new"] = {"type": "number"}
-        assert set(leaves(changed)) - known == {leaf}
+        assert set(leaves(changed)) - known == found
