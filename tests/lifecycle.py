@@ -12,7 +12,7 @@ from ml4t.backtest.config.period import duration_ns
 from ml4t.backtest.enums import OrderState, Origin, Reason, Sizing
 from ml4t.backtest.kernel.orders import LEGAL_EDGES
 from ml4t.backtest.tables import EVENTS, FILLS, JOURNAL, NONE, NOW, State
-from stepped import Stepped
+from stepped import Stepped, slot
 
 STAYS = {
     Reason.REPLACE_REQUESTED,
@@ -48,7 +48,10 @@ class Watch:
         else:
             return
         for order in cancelled:
-            effective = int(self.run.state.clock[NOW]) + (duration_ns(delay) if delay else 0)
+            if isinstance(delay, int):  # with the end of a bar of all symbols
+                effective = slot(self.run.passed - 1 + delay)[1]
+            else:
+                effective = int(self.run.state.clock[NOW]) + (duration_ns(delay) if delay else 0)
             self.ends[order.id] = min(effective, self.ends.get(order.id, effective))
 
     def look(self) -> None:

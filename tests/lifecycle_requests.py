@@ -33,7 +33,7 @@ CONFIGS = st.fixed_dictionaries(
         "share": st.sampled_from((None, 0.1, 0.1)),
         "touch": st.sampled_from(({"kind": "always"}, {"kind": "through"}, {"kind": "queue", "ahead": 8.0})),
         "post_only": st.sampled_from(("reject", "reprice")),
-        "cancel": st.sampled_from((None, "30m", "1h", "90m")),
+        "cancel": st.sampled_from((None, "30m", "1h", "90m", 1, 2)),
         "submit": st.sampled_from((None, None, 1, "30m")),
     }
 )

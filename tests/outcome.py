@@ -82,6 +82,7 @@ class Order:
     closed_at: int | None = None
     accepted_at: int | None = None
     cancel_at: int | None = None
+    cancel_bar: int | None = None  # number of the bar with which it is cancelled
     is_active: bool = True
     is_triggered: bool = False
     since: tuple[Bar, Moment] | None = None  # where on a bar its present stage began

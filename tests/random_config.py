@@ -77,7 +77,7 @@ def enrich(rng: random.Random, config: dict[str, Any]) -> None:
     if rng.random() < 0.15:
         latency["submit"] = rng.choice(("30m", "1h", "90m", "36h", 1, 2))
     if rng.random() < 0.2:
-        latency["cancel"] = rng.choice(("30m", "1h", "2h", "36h"))
+        latency["cancel"] = rng.choice(("30m", "1h", 2, "36h"))
     if latency:
         orders["latency"] = latency
     orders["post_only"] = rng.choice(("reject", "reprice"))

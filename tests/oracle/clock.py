@@ -167,7 +167,7 @@ def due(order: Order) -> int | None:
 
 
 def roll_session(world: World, ended: list[Bar]) -> None:
-    """Step 7: expiries and delayed cancels in order of time, then the orders whose last bar has ended."""
+    """Step 7: expiries and delayed cancels in order of time, then the orders whose last bar, or that of their cancel, has ended."""
     waiting = [(time, order.id) for order in world.orders if (time := due(order)) is not None and time <= world.now]
     for _, number_ in sorted(waiting):
         order = world.orders[number_ - 1]
@@ -181,7 +181,10 @@ def roll_session(world: World, ended: list[Bar]) -> None:
             world.transition(order, "cancelled", "cancel_requested", world.now)
         settle(world)
     for bar in ended:
-        for order in world.live(bar.symbol):
+        for order in [each for each in world.orders if each.symbol == bar.symbol]:
             if order.last_bar == world.number_of[bar] and order.is_live:
                 world.transition(order, "expired", "last_bar_ended", world.now)
+                settle(world)
+            elif order.cancel_bar == world.number_of[bar] and not order.is_final:
+                world.transition(order, "cancelled", "cancel_requested", world.now)
                 settle(world)

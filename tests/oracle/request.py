@@ -161,6 +161,9 @@ def cancel(world: World, order: Order) -> None:
     latency = world.config["orders"]["latency"].get("cancel")
     if latency is None or order.state == "created":
         world.transition(order, "cancelled", "cancel_requested", world.now)
+    elif isinstance(latency, int):
+        if order.cancel_bar is None:
+            order.cancel_bar = world.ended_bars(order.symbol) + latency - 1
     elif order.cancel_at is None:
         order.cancel_at = world.now + duration(latency)
 

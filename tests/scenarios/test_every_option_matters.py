@@ -497,9 +497,9 @@ ROWS = {
         {"instruments.default.tick_size": 0.25},
         {1: [buy(10, limit=102, post_only=True)]},
     ),
-    "orders.latency.submit": Row("30s", "90s"),
-    # the cancel comes inside bar 1, which reaches the limit on its path, or after it
-    "orders.latency.cancel": Row("30s", "90s", asks=RESTING | {1: [cancel(1)]}),
+    "orders.latency.submit": Row("90s", 1),
+    # the cancel comes inside bar 1, which reaches the limit on its path, or when it has ended
+    "orders.latency.cancel": Row("30s", 1, asks=RESTING | {1: [cancel(1)]}),
     "orders.reserve": Row(8, 80, "room"),  # of memory only: a run that needs more gets more
     "end.run": Row("mark", "close"),
     "end.symbol": Row("mark", "close"),

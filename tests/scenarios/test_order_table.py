@@ -1,5 +1,7 @@
 """How long orders live, and what changes them: time in force, cancel and replace, reduce-only, targets, close."""
 
+import dataclasses
+
 import pytest
 
 from ml4t.backtest import OrderError
@@ -135,6 +137,41 @@ CHANGES = [
 @pytest.mark.parametrize("scenario", CHANGES, ids=names(CHANGES))
 def test_cancel_and_replace(scenario: Scenario) -> None:
     check(scenario)
+
+
+TAKES_BARS: list[tuple[str, Scenario, dict[int, float]]] = [
+    ("of an order of the same decision it takes none",
+     Scenario("", [FLAT, DIP, DIP], {1: [buy(10, limit=95), cancel(1)]}, [], CASH, {1: CANCELLED}, {"orders.latency.cancel": 1}),
+     {1: 1}),
+    ("the bar that it takes is met, the next one is not",
+     Scenario("", [FLAT, FLAT, DIP, (88, 91, 87, 90)], {1: [buy(10, limit=95), buy(10, limit=90)], 2: [cancel(1), cancel(2)]},
+              [Fill(2, "second_leg", "buy", 10, 95)], CASH - 950, {2: CANCELLED}, {"orders.latency.cancel": 1}), {2: 3}),
+    ("asked for inside a bar, it takes that one",
+     Scenario("", [FLAT, DIP, (88, 91, 87, 90)], {1: [buy(10, limit=95), buy(10, limit=90)], 1.5: [cancel(1), cancel(2)]},
+              [Fill(1, "second_leg", "buy", 10, 95)], CASH - 950, {2: CANCELLED}, {"orders.latency.cancel": 1}), {2: 2}),
+    # asked for at minute 4, when A has had no bar for two minutes: it takes the bars 5 and 6 of A
+    ("it takes bars of its own symbol",
+     Scenario("", {"A": [FLAT, FLAT, FLAT, None, None, FLAT, (94.5, 96, 94, 95), (88, 91, 87, 90)], "B": [FLAT] * 8},
+              {1: [buy(10, limit=95), buy(10, limit=90)], 4: [cancel(1), cancel(2)]},
+              [Fill(6, "open", "buy", 10, 94.5)], CASH - 945, {2: CANCELLED}, {"orders.latency.cancel": 2}), {2: 7}),
+    ("a second cancel does not begin anew",
+     Scenario("", [FLAT] * 4, {1: [buy(10, limit=90), sell(5, parent=1, limit=99)], 2: [cancel(2)], 3: [cancel(2)]}, [], CASH,
+              {1: "accepted admitted", 2: CANCELLED}, {"orders.latency.cancel": 2}), {2: 4}),
+    ("an order for bars that end with it expires",
+     Scenario("", [FLAT] * 3, {1: [buy(10, limit=90, tif="BARS", bars=1), buy(10, limit=90)], 1.5: [cancel(1), cancel(2)]}, [], CASH,
+              {1: "expired last_bar_ended", 2: CANCELLED}, {"orders.latency.cancel": 1}), {1: 2, 2: 2}),
+    ("what is linked to it is left alone",
+     Scenario("", [FLAT, FLAT, FLAT, DIP], {1: [buy(10, limit=95), buy(5, limit=94), oco(1, 2)], 2: [cancel(1)]},
+              [Fill(3, "second_leg", "buy", 5, 94)], CASH - 470, {1: CANCELLED}, {"orders.latency.cancel": 1}), {1: 3}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("schedule", ["phased", "queue"])
+@pytest.mark.parametrize(("scenario", "closed"), [row[1:] for row in TAKES_BARS], ids=[row[0] for row in TAKES_BARS])
+def test_a_cancel_may_take_bars(scenario: Scenario, closed: dict[int, float], schedule: str) -> None:
+    result = check(dataclasses.replace(scenario, config=scenario.config | {"fills.schedule": schedule}))
+    times = {row["order_id"]: row["closed_at"] for row in result.orders.to_dicts()}
+    assert {order: times[order] for order in closed} == {order: minute(number) for order, number in closed.items()}
 
 
 def test_a_child_does_not_end_before_it_begins() -> None:

@@ -360,7 +360,11 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
             {"orders": {"latency": {"submit": "2 bars"}}},
             "orders.latency.submit = '2 bars': must be whole numbers with a unit",
         ),
-        ({"orders": {"latency": {"cancel": 2}}}, "orders.latency.cancel = 2: must be a valid string"),
+        ({"orders": {"latency": {"cancel": 0}}}, "orders.latency.cancel = 0: must be a duration"),
+        (
+            {"orders": {"latency": {"cancel": "2 bars"}}},
+            "orders.latency.cancel = '2 bars': must be whole numbers with a unit",
+        ),
         ({"data": {"calendar": ""}}, "data.calendar = '': must not be empty"),
         ({"data": {"finer": {"pth": "x"}}}, "data.finer.pth = 'x': unknown key. Did you mean 'path'?"),
         ({"data": {"streams": {"finer": {"path": "x"}}}}, "a stream cannot be called 'finer'"),

@@ -196,6 +196,16 @@ def test_a_cancel_under_way_does_not_stop_a_fill() -> None:
     assert result.orders[1].closed_at == hour(2) + HOUR // 2
 
 
+def test_a_cancel_that_takes_a_bar() -> None:
+    # Asked for at the end of hour 1, it takes that of hour 2, whose path fills the first order. The second is gone when that bar has ended.
+    rows = bars(FLAT, FLAT, (100, 101, 97, 98), (90, 90, 90, 90))
+    script: dict[int, list[Request]] = {0: [buy(1, limit=98), buy(1, limit=95)], 1: [Cancel(0), Cancel(1)]}
+    result = outcome(rows, script, orders={"latency": {"cancel": 1}})
+    assert fills(result) == [(1, 3, 1, 98, "second_leg")]
+    assert states(result, 2)[1:] == [("cancelled", "cancel_requested")]
+    assert result.orders[1].closed_at == hour(3)
+
+
 def test_a_replace_is_delayed_too() -> None:
     rows = bars(FLAT, FLAT, FLAT, FLAT)
     script: dict[int, list[Request]] = {0: [buy(1, limit=90)], 1: [Replace(0, {"limit": 101})]}

@@ -180,7 +180,7 @@ class Progress(NamedTuple):
     last_bar: I8  # [B] ordinal of the last bar on which it may fill, NEVER: none
     ahead: F8  # [B] units before it in the queue at its limit
     idle_row: I8  # [B] bar on which it does not fill any more, NONE
-    cancel_at: I8  # [B] when its delayed cancel takes effect, NEVER
+    cancel_at: I8  # [B] when its delayed cancel takes effect, NEVER; with a delay in bars the ordinal of the bar that it ends with
 
 
 class ClosedTerms(NamedTuple):
@@ -377,7 +377,7 @@ class State(NamedTuple):
     OFFERS,  # symbols in the agenda
     TRAILING,  # live orders with a trailing stop
     LINKED,  # live orders that have, or had, a parent or an oco group
-    COUNTED,  # live orders that expire after a number of bars
+    COUNTED,  # live orders that expire after a number of bars, and cancels that take some
     FOLLOWING,  # orders that have ended and wait in `following`
     SPILLED,  # 1: a link has changed an order of another symbol in this round
     MONTH,  # the calendar month of MONTH_VALUE
@@ -436,13 +436,14 @@ class State(NamedTuple):
     SUBMIT_DELAY,  # ns
     SUBMIT_DELAY_BARS,
     CANCEL_DELAY,  # ns
+    CANCEL_DELAY_BARS,
     SEED,
     SLIPPAGE_MODEL,  # addresses of the user's own models, 0: none
     COMMISSION_MODEL,
     PRICE_MODEL,
     DECISION_ROOM,  # orders that one decision of a compiled strategy may place; 0: it is Python, which asks for room itself
     RULES_SIZE,
-) = range(42)
+) = range(43)
 
 # what a strategy may see: nothing; what is written as time passes; what all runs of the same rows share, complete (ADR 0023)
 NO_HISTORY, OWN_HISTORY, SHARED_HISTORY = range(3)

@@ -331,7 +331,7 @@ class LatencyConfig(Section):
     """How long an order and a cancel take to reach the market (docs/semantics/orders.md)."""
 
     submit: Delay | None = None
-    cancel: Duration | None = None
+    cancel: Delay | None = None
 
 
 class OrdersConfig(Section):

@@ -16,6 +16,7 @@ from ml4t.backtest.kernel.trigger import (
 )
 from ml4t.backtest.queue_rule import ExpiryRule
 from ml4t.backtest.tables import (
+    CANCEL_DELAY_BARS,
     CLOSED,
     COUNTED,
     EVENTS,
@@ -184,6 +185,8 @@ def close_order(state: State, cell: int) -> None:
     if state.terms.until[cell] == UNSET:
         clock[UNASSIGNED] -= 1
     if state.terms.bars[cell] > 0:
+        clock[COUNTED] -= 1
+    if state.rules[CANCEL_DELAY_BARS] > 0 and state.progress.cancel_at[cell] != NEVER:
         clock[COUNTED] -= 1
     if is_grouped(state, cell):
         clock[LINKED] -= 1

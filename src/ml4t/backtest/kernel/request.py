@@ -15,12 +15,13 @@ from ml4t.backtest.kernel.quantity import (
 )
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.rounding import on_tick
-from ml4t.backtest.kernel.terms import add_rare_terms, cancel_later, change_terms, delay
+from ml4t.backtest.kernel.terms import add_rare_terms, cancel_after_bars, cancel_later, change_terms, delay
 from ml4t.backtest.kernel.trigger import is_bound_to_moment, is_live, is_touch
 from ml4t.backtest.queue_rule import Executions
 from ml4t.backtest.tables import (
     BATCH,
     CANCEL_DELAY,
+    CANCEL_DELAY_BARS,
     EXECUTIONS,
     FRACTION,
     IDS,
@@ -238,9 +239,11 @@ def withdraw_order(state: State, order: int) -> int:
     cell = live_cell(state, order)
     if cell == NONE:
         return NOT_LIVE
-    now, later = state.clock[NOW], state.rules[CANCEL_DELAY]
-    if later == 0 or state.orders.state[cell] == OrderState.CREATED:
+    now, later, bars = state.clock[NOW], state.rules[CANCEL_DELAY], state.rules[CANCEL_DELAY_BARS]
+    if later + bars == 0 or state.orders.state[cell] == OrderState.CREATED:
         end_order(state, cell, now, OrderState.CANCELLED, Reason.CANCEL_REQUESTED)
+    elif bars > 0:
+        cancel_after_bars(state, cell, bars)
     elif cancel_later(state, cell, now + later):
         push_timer(state, now + later, EXPIRY_TIMER, order)
     return DONE_AS_ASKED

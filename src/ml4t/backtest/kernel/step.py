@@ -41,6 +41,7 @@ from ml4t.backtest.tables import (
     BATCH,
     BEGIN,
     BID,
+    CANCEL_DELAY_BARS,
     COUNTED,
     CURRENT,
     DECIDED,
@@ -300,19 +301,23 @@ def expire(state: State) -> None:
             is_day = state.orders.tif[cell] == TimeInForce.DAY
             reason = Reason.SESSION_CLOSED if is_day else Reason.GOOD_TILL_DATE_REACHED
             end_order(state, cell, now, OrderState.EXPIRED, reason)
-        elif state.progress.cancel_at[cell] <= now:
+        elif state.rules[CANCEL_DELAY_BARS] == 0 and state.progress.cancel_at[cell] <= now:
             end_order(state, cell, now, OrderState.CANCELLED, Reason.CANCEL_REQUESTED)
 
 
 @function(VOID, INT, INT)
 def expire_counted(state: State, first: int, last: int) -> None:
-    """Orders for a number of bars, the last of which is among those that ended now, rows first:last, are expired."""
+    """Orders are expired whose last bar is among those that ended now, rows first:last, and cancelled where a cancel took until then."""
+    has_cancels = state.rules[CANCEL_DELAY_BARS] > 0
     for row in range(first, last):
         cell = state.market.oldest[state.bars.symbol[row]]
         while cell != NONE:
             following = state.links.after[cell]
-            if state.progress.last_bar[cell] <= state.bars.ordinal[row] and is_working(state, cell):
-                end_order(state, cell, state.clock[NOW], OrderState.EXPIRED, Reason.LAST_BAR_ENDED)
+            is_last = state.progress.last_bar[cell] <= state.bars.ordinal[row] and is_working(state, cell)
+            if is_last or (has_cancels and state.progress.cancel_at[cell] <= state.bars.ordinal[row]):
+                target = OrderState.EXPIRED if is_last else OrderState.CANCELLED
+                reason = Reason.LAST_BAR_ENDED if is_last else Reason.CANCEL_REQUESTED
+                end_order(state, cell, state.clock[NOW], target, reason)
                 following = state.market.oldest[state.bars.symbol[row]]  # the one after it may have ended with it
             cell = following
 

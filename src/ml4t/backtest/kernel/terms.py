@@ -235,11 +235,18 @@ def change_terms(state: State, cell: int, quantity: float, limit: float, stop: f
 
 @inline
 def cancel_later(state: State, cell: int, time: int) -> bool:
-    """The order ends at this time as cancelled, unless it ends before. Whether that is new."""
+    """The order ends at this time, or with the bar of this ordinal, as cancelled, unless it ends before. Whether that is new."""
     if state.progress.cancel_at[cell] != NEVER:
         return False
     state.progress.cancel_at[cell] = time
     return True
+
+
+@inline
+def cancel_after_bars(state: State, cell: int, bars: int) -> None:
+    """The order ends as cancelled when so many further bars of its symbol have ended, unless it ends before."""
+    if cancel_later(state, cell, bars_known(state, state.orders.symbol[cell]) + bars - 1):
+        state.clock[COUNTED] += 1
 
 
 @inline

@@ -11,6 +11,7 @@ from ml4t.backtest.tables import (
     ADMISSION,
     BATCH_ORDER,
     CANCEL_DELAY,
+    CANCEL_DELAY_BARS,
     END_OF_DATA,
     END_OF_RUN,
     EXECUTIONS,
@@ -88,7 +89,9 @@ def rules_of(config: BacktestConfig) -> NDArray[np.int64]:
         rules[SUBMIT_DELAY_BARS] = submit
     elif submit is not None:
         rules[SUBMIT_DELAY] = duration_ns(submit)
-    if cancel is not None:
+    if isinstance(cancel, int):
+        rules[CANCEL_DELAY_BARS] = cancel
+    elif cancel is not None:
         rules[CANCEL_DELAY] = duration_ns(cancel)
     rules[END_OF_DATA] = config.end.symbol
     rules[END_OF_RUN] = config.end.run

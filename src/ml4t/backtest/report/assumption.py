@@ -111,6 +111,7 @@ def _delays(config: BacktestConfig) -> Iterator[str]:
         unit = " bars" if isinstance(latency.submit, int) else ""
         yield f"Orders reach the market {latency.submit}{unit} after the decision."
     if latency.cancel is not None:
-        yield f"Cancels reach the market {latency.cancel} after the decision."
+        unit = " bars" if isinstance(latency.cancel, int) else ""
+        yield f"Cancels reach the market {latency.cancel}{unit} after the decision."
     if config.run.warmup:
         yield f"The first decision comes after {config.run.warmup:,} bars."
