@@ -71,6 +71,30 @@ def test_a_close_of_nothing_needs_no_volume() -> None:
     )
 
 
+def test_a_close_that_has_sold_a_part_needs_no_volume_for_nothing() -> None:
+    """The close sells 5 of 10 on bar 2, and the older order the other 5 at 105, with all of bar 3's volume: the close is over.
+
+    It went on waiting for volume, and sold what the limit order buys on bar 4.
+    """
+    check(
+        Scenario(
+            "close",
+            [FLAT, FLAT, FLAT, (105, 105, 105, 105), (95, 95, 95, 95), (97, 97, 97, 97)],
+            {0: [buy(10)], 2: [buy(5, limit=96), sell(5, limit=104), close()]},
+            [
+                Fill(0, "open", "buy", 5, 100),
+                Fill(1, "open", "buy", 5, 100),
+                Fill(2, "open", "sell", 5, 100, order=4),
+                Fill(3, "open", "sell", 5, 105, order=3),
+                Fill(4, "open", "buy", 5, 95, order=2),
+            ],
+            CASH - 1000 + 500 + 525 - 475,
+            {4: "cancelled nothing_to_reduce"},
+            SHARE,
+        )
+    )
+
+
 MONTHLY = {"kind": "monthly_tiered", "tiers": [{"up_to": 1500.0, "rate": 0.004}, {"rate": 0.002}]}
 
 
