@@ -71,6 +71,21 @@ def test_a_close_of_nothing_needs_no_volume() -> None:
     )
 
 
+def test_a_rung_is_a_part_of_all_that_an_order_fills_also_where_it_turns_a_position() -> None:
+    """20 sold on a long of 10: half of 20 is bought back at 98, which is all of the short."""
+    check(
+        Scenario(
+            "ladder",
+            [FLAT, FLAT, (100, 101, 97, 98)],
+            {0: [buy(10)], 1: [sell(20, take_profit=[(0.02, 0.5), (0.03, 0.5)])]},
+            [Fill(0, "open", "buy", 10, 100), Fill(1, "open", "sell", 20, 100), Fill(2, "second_leg", "buy", 10, 98)],
+            CASH + 20,
+            {4: "cancelled position_closed"},
+            MARGIN,
+        )
+    )
+
+
 def test_a_close_that_has_sold_a_part_needs_no_volume_for_nothing() -> None:
     """The close sells 5 of 10 on bar 2, and the older order the other 5 at 105, with all of bar 3's volume: the close is over.
 
