@@ -95,6 +95,7 @@ class Scenario:
     ends: dict[int, str] = field(default_factory=dict)  # order id → state and reason, for orders that are not filled
     config: dict[str, Any] = field(default_factory=dict)  # by dotted key
     start: datetime = START
+    columns: dict[str, list[float]] = field(default_factory=dict)  # further columns of the bars, or their volumes
 
 
 def frame(bars: list[Prices] | dict[str, list[Prices | None]], start: datetime = START) -> pl.DataFrame:
@@ -140,7 +141,9 @@ def play(scenario: Scenario) -> Result:
     strategy = Scripted()
     strategy._scenario = scenario
     config = BacktestConfig.load({}, **scenario.config)
-    result = run(strategy, frame(scenario.bars, scenario.start), config, signals=signals)
+    columns = {name: pl.Series(values, dtype=pl.Float64) for name, values in scenario.columns.items()}
+    bars = frame(scenario.bars, scenario.start).with_columns(**columns)
+    result = run(strategy, bars, config, signals=signals)
     assert not strategy.todo, "some requests were never made"
     return result
 
