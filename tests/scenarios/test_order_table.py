@@ -139,6 +139,35 @@ def test_cancel_and_replace(scenario: Scenario) -> None:
     check(scenario)
 
 
+FLAT_101, FLAT_102 = (101,) * 4, (102,) * 4
+LATE_ORDERS = [
+    # asked for at minute 1, at the market 30 seconds after the open of bar 1
+    Scenario("a delay in time", [FLAT, FLAT_101, FLAT_102], {1: [buy(10)]}, [Fill(2, "open", "buy", 10, 102)], CASH - 1020,
+             config={"orders.latency.submit": "30s"}),
+    Scenario("a delay of a bar", [FLAT, FLAT_101, FLAT_102], {1: [buy(10)]}, [Fill(2, "open", "buy", 10, 102)], CASH - 1020,
+             config={"orders.latency.submit": 1}),
+    # A has no bars 2 and 3: of its own, bar 1 and bar 4 must have ended
+    Scenario("a delay of two bars of its own symbol", {"A": [FLAT, FLAT_101, None, None, FLAT_102, FLAT], "B": [FLAT] * 6},
+             {1: [buy(10)]}, [Fill(5, "open", "buy", 10, 100)], CASH - 1000, config={"orders.latency.submit": 2}),
+    # bought at 102, its stop-loss is at 96.9 at once
+    Scenario("exits are not delayed", [FLAT, FLAT_101, (102, 103, 90, 95)], {1: [buy(10, stop_loss=0.05)]},
+             [Fill(2, "open", "buy", 10, 102), Fill(2, "first_leg", "sell", 10, 96.9, order=2)], CASH - 51,
+             config={"orders.latency.submit": 1}),
+    # from 90 to 101 at minute 2, in force half a minute later: bar 3 opens below
+    Scenario("a replace is delayed", [FLAT, FLAT, FLAT, FLAT], {1: [buy(10, limit=90)], 2: [replace(1, limit=101)]},
+             [Fill(3, "open", "buy", 10, 100)], CASH - 1000, config={"orders.latency.submit": "30s"}),
+    # the two bars of its life come after the one of its delay: bars 2 and 3
+    Scenario("BARS counts from the end of the delay", [FLAT, FLAT, FLAT, DIP, DIP],
+             {1: [buy(10, limit=95, tif="BARS", bars=2), buy(5, limit=90, tif="BARS", bars=2)]},
+             [Fill(3, "second_leg", "buy", 10, 95)], CASH - 950, {2: "expired last_bar_ended"}, {"orders.latency.submit": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", LATE_ORDERS, ids=names(LATE_ORDERS))
+def test_an_order_may_be_late(scenario: Scenario) -> None:
+    check(scenario)
+
+
 TAKES_BARS: list[tuple[str, Scenario, dict[int, float]]] = [
     ("of an order of the same decision it takes none",
      Scenario("", [FLAT, DIP, DIP], {1: [buy(10, limit=95), cancel(1)]}, [], CASH, {1: CANCELLED}, {"orders.latency.cancel": 1}),
