@@ -33,6 +33,11 @@ HALTS = [
              CASH, {1: "expired missed_open"}, start=LATE, columns={"halted": [0, 0, 0, 1, 0]}),
 ]  # fmt: skip
 
+HALTS += [
+    # the run is over, and the position goes by its mark, halted or not
+    Scenario("a close-out of a halted symbol", [FLAT, DIP], {0: [buy(10)]}, [HELD, Fill(1, "after_close", "sell", 10, 99)], CASH - 10,
+             config={"end.run": "close"}, columns={"halted": [0, 1]}),
+]  # fmt: skip
 UP = [100.0, 110.0, 110.0, 130.0]
 LOCKED = [FLAT, (100, 110, 99, 110), (110, 110, 110, 110), (111, 115, 105, 106)]
 LIMITS = [

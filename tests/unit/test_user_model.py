@@ -43,6 +43,14 @@ def play(models: Any, asks: Any = None, bars: Any = None, **config: Any) -> Resu
     return run(strategy, frame(bars or BARS), BacktestConfig.load({}, **(MARGIN | config)), models=models)
 
 
+def dearer(side, quantity, open, high, low, close, volume):
+    return open + quantity / 10.0
+
+
+def worse(side, quantity, reference, open, high, low, close, volume):
+    return reference + quantity / 10.0
+
+
 BOTH = pytest.mark.parametrize("form", [lambda f: f, interpreted], ids=["compiled", "interpreted"])
 
 
@@ -76,6 +84,14 @@ def test_fill_price(form: Any) -> None:
     assert prices == {1: 100.0, 2: 98.0, 3: 106.0}
     result = play({"fill_price": form(middle)}, asks={2: [buy(10)]})
     assert result.fills["price"].to_list() == [100.5]
+
+
+@BOTH
+def test_the_price_is_of_what_is_wanted_the_slippage_of_what_is_given(form: Any) -> None:
+    """Bar 1 has 5 units for an order of 10: 100 + 10 ÷ 10, and 5 ÷ 10 on top; bar 2 the other 5: 105 + 0.5 + 0.5."""
+    models = {"fill_price": form(dearer), "slippage": form(worse)}
+    result = play(models, asks={1: [buy(10)]}, **{"fills.participation.share": 0.005})
+    assert result.fills.select("reference_price", "price").rows() == [(101.0, 101.5), (105.5, 106.0)]
 
 
 def test_the_manifest_lists_models_and_verify_says_that_it_cannot(tmp_path: Any) -> None:
