@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ml4t.backtest import BacktestConfig, Exits, Offset, Strategy, Trail, run
+from ml4t.backtest import Atr, BacktestConfig, Exits, Offset, Strategy, Trail, run
 from scenarios.table import (
     FLAT,
     MARGIN,
@@ -179,7 +179,7 @@ def test_6_a_limit_fills_whatever_the_slippage(slippage, name: str, bar, segment
 
 
 # 100 → 99 → 110 → 106 for a long: the high comes after the open and the low
-RISES, FALLS = (100, 110, 99, 106), (106, 107, 104, 105)
+RISES, FALLS, SWING = (100, 110, 99, 106), (106, 107, 104, 105), (100, 102, 98, 100)
 TRAILED = [
     # item 8: from the mark of 100 the stop is at 95; the high of 110 moves it to 105, which the open of 100 is below: no fill there.
     # Bar 2 falls from 106 to 104 and reaches 105.
@@ -197,6 +197,9 @@ TRAILED = [
     # a short's best price is its lowest: 100 → 106 → 90 for a short, 95 on the way back up to the close of 96
     Scenario("8, a short", [FLAT, (100, 104, 90, 96)], {0: [sell(10)], 1: [buy(10, stop=Trail(amount=5))]},
              [Fill(0, "open", "sell", 10, 100), Fill(1, "third_leg", "buy", 10, 95)], CASH + 50, config=MARGIN),
+    # the last two true ranges are 4 each: 96 at first, 104 after the high of 108, which bar 4 reaches
+    Scenario("8, an average true range below", [FLAT, SWING, SWING, (100, 108, 100, 107), (107, 107, 100, 101)],
+             {0: [buy(10)], 3: [sell(10, stop=Trail(atr=Atr(2, 1)))]}, [HELD, Fill(4, "first_leg", "sell", 10, 104)], CASH + 40),
     # as an exit: 5 % below 100 at first, below 110 at the end of bar 1
     Scenario("8, a trailing exit", [FLAT, RISES, FALLS], {0: [buy(10, trail=0.05)]},
              [HELD, Fill(2, "first_leg", "sell", 10, 104.5, order=2)], CASH + 45),

@@ -3,7 +3,7 @@
 import pytest
 
 from ml4t.backtest import Trail
-from scenarios.table import FLAT, LATE, Fill, Scenario, buy, check, names, sell
+from scenarios.table import FLAT, LATE, MARGIN, Fill, Scenario, buy, check, names, sell
 
 CASH = 100_000.0
 NAN = float("nan")
@@ -124,6 +124,26 @@ TABLE = [*HALTS, *LIMITS, *QUOTES, *QUEUES]
 @pytest.mark.parametrize("scenario", TABLE, ids=names(TABLE))
 def test_scenario(scenario: Scenario) -> None:
     check(scenario)
+
+
+@pytest.mark.parametrize(
+    ("mark", "side", "gains"),
+    [
+        ("last", buy, [0, 0, 0]),  # at 100
+        ("mid", buy, [0, -10, -10]),  # at (98 + 100) / 2 and (98.5 + 99.5) / 2
+        ("bid_ask", buy, [0, -20, -15]),  # at the bids of 98 and 98.5
+        ("mid", sell, [0, 10, 10]),
+        ("bid_ask", sell, [0, 0, 5]),  # at the asks of 100 and 99.5
+    ],
+)
+def test_positions_go_by_the_side_at_which_they_could_be_closed(mark: str, side, gains: list[float]) -> None:
+    """10 are traded at the open of bar 1, at 100."""
+    cash = CASH - 1000 if side is buy else CASH + 1000
+    fills = [Fill(1, "open", side.__name__, 10, 100)]
+    scenario = Scenario(
+        "", [FLAT] * 3, {1: [side(10)]}, fills, cash, config=MARGIN | {"account.mark": mark}, columns=QUOTED
+    )
+    assert check(scenario).equity["equity"].to_list() == [CASH + gain for gain in gains]
 
 
 def splitmix64(x: int) -> int:
