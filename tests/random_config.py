@@ -68,7 +68,7 @@ def enrich(rng: random.Random, config: dict[str, Any]) -> None:
             )
         )
     if rng.random() < 0.15:
-        fills["quote"] = "mid" if orders["valuation"] == "fill_price" else rng.choice(("mid", "bid_ask"))
+        fills["quote"] = rng.choice(("mid", "bid_ask"))
     if rng.random() < 0.15:
         config["account"]["mark"] = rng.choice(("mid", "bid_ask"))
     if fills["market"] == "next_close" and rng.random() < 0.4:

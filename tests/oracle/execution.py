@@ -12,7 +12,7 @@ from .cost import Deal, commission, deal, last_bar, month_of
 from .group import follow_fill
 from .path import Course, segment
 from .sizing import direction, wanted_at_fill
-from .trigger import ONE_MEETING, is_first_meeting
+from .trigger import ONE_MEETING, is_between_quotes, is_first_meeting
 from .world import NEAR, Filled, World, number, sign
 
 
@@ -25,6 +25,8 @@ def execute(world: World, order: Order, moment: Moment, course: Course | None, t
     world.month = max(world.month, month_of(bar or last_bar(world, order.symbol)))
     held = world.positions[order.symbol].quantity
     wanted = wanted_at_fill(world, order, moment.price)
+    if bar is not None and is_between_quotes(world, order, bar, moment.leg):
+        wanted = ZERO
     if bar is not None and wanted != 0 and is_blocked(world, order, bar, moment.price):
         return miss(world, order, bar, "not_immediate", time)
     if bar is not None and wanted != 0 and participation(world) is not None and allowance(world, bar, abs(wanted)) == 0:

@@ -132,16 +132,32 @@ def is_there_at_open(world: World, order: Order, bar: Bar) -> bool:
 
 def quoted(world: World, order: Order, bar: Bar, leg: int) -> Decimal:
     """The price of a market order: the bar's, or what `fills.quote` makes of it."""
-    last = number(bar.open if leg == OPEN else bar.close)
-    rule = world.config["fills"]["quote"]
+    last, rule = number(bar.open if leg == OPEN else bar.close), world.config["fills"]["quote"]
     if rule == "last" or order.trigger != "none":
         return last
+    bid, ask = quotes(bar, leg)
+    if rule == "mid":
+        return (bid + ask) / 2
+    prices, side = {1: ask, -1: bid}, direction(world, order, last) or 1
+    return prices[side] if direction(world, order, prices[side]) == side else prices[-side]
+
+
+def quotes(bar: Bar, leg: int) -> tuple[Decimal, Decimal]:
+    """Bid and ask of the bar's open or close."""
     bid, ask = (bar.open_bid, bar.open_ask) if leg == OPEN else (bar.bid, bar.ask)
     assert bid is not None
     assert ask is not None
-    if rule == "mid":
-        return (number(bid) + number(ask)) / 2
-    return number(ask) if direction(world, order, last) > 0 else number(bid)
+    return number(bid), number(ask)
+
+
+def is_between_quotes(world: World, order: Order, bar: Bar, leg: int) -> bool:
+    """A target that is resolved at the fill, and is no purchase at the ask and no sale at the bid."""
+    if order.side != 0 or order.sizing == "close" or world.config["fills"]["quote"] != "bid_ask":
+        return False
+    if world.config["fills"]["market"] == "next_vwap" and order.tif not in ("OPG", "CLS"):
+        return False
+    bid, ask = quotes(bar, leg)
+    return direction(world, order, ask) <= 0 <= direction(world, order, bid)
 
 
 # ----------------------------------------------------------------------------------------------------------- with limit

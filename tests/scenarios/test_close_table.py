@@ -9,7 +9,7 @@ import pytest
 
 from ml4t.backtest import BacktestConfig, Trail
 from ml4t.backtest.errors import ConfigError
-from scenarios.table import FLAT, MARGIN, Fill, Scenario, buy, check, names, replace, sell
+from scenarios.table import FLAT, MARGIN, Fill, Scenario, buy, check, close, names, replace, sell
 
 CASH = 100_000.0
 CLOSES = {"fills.path": "close_only"}
@@ -119,6 +119,13 @@ QUEUES = [
         "who takes the last unit has found something", [FLAT, (101, 106, 95, 102)],
         {1: [buy(8), sell(8, stop=97)]}, [Fill(1, "open", "buy", 8, 101)], CASH - 808,
         {2: "triggered stop_reached"}, EIGHT | {"fills.exhausted": "symbol"},
+    ),
+    Scenario(  # the limit order has sold the last 8 with the volume of bar 4: the close has nothing to wait for
+        "a close whose rest another order has closed ends, though no volume is left",
+        [FLAT, FLAT, FLAT, FLAT, (111, 111, 111, 111)],
+        {1: [buy(8)], 2: [buy(8)], 3: [sell(8, limit=110), close()]},
+        [Fill(1, "open", "buy", 8, 100), Fill(2, "open", "buy", 8, 100), Fill(3, "open", "sell", 8, 100, order=4),
+         Fill(4, "open", "sell", 8, 111, order=3)], CASH - 800 + 888, {4: "cancelled nothing_to_reduce"}, EIGHT,
     ),
     Scenario(
         "queue: by rank, whatever the symbol", {"A": [FLAT, FLAT], "B": [FLAT, FLAT]},

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from ml4t.backtest import BacktestConfig, ConfigError, DataError, ModelError, Result, Strategy, run
-from scenarios.table import FLAT, MARGIN, Ask, Scenario, Scripted, buy, frame, sell
+from scenarios.table import FLAT, MARGIN, Ask, Scenario, Scripted, buy, frame, sell, target_value
 
 CASH = 100_000.0
 
@@ -171,6 +171,35 @@ QUOTED = frame([FLAT, (100, 106, 99, 105), FLAT]).with_columns(
 def test_spread(ask: Ask, price: float, more: dict[str, Any]) -> None:
     result = play(QUOTED, {1: [ask]}, slippage("spread") | more)
     assert result.fills["price"].to_list() == pytest.approx([price])
+
+
+@pytest.mark.parametrize(
+    ("value", "bid", "ask", "fills"),
+    [
+        # at the open of 100 one more is wanted; at the ask of 102 it is 99, one less, and at the bid of 99 it is 102, two more: neither
+        (10_100, 99, 102, []),
+        # held at the open, less at the ask, more at the bid
+        (10_000, 99, 102, []),
+        # 108 at the open; 105 at the ask
+        (10_800, 99, 102, [("buy", 5, 102)]),
+        # quotes above the open: 101 there, but 98 at the ask of 103; 99 at the bid, so one is sold
+        (10_100, 102, 103, [("sell", 1, 102)]),
+        # quotes below the open, where it is held: 103 at the ask
+        (10_000, 96, 97, [("buy", 3, 97)]),
+    ],
+)
+def test_a_target_at_the_fill_is_bought_at_the_ask_or_sold_at_the_bid(
+    value: float, bid: float, ask: float, fills: list[tuple[str, float, float]]
+) -> None:
+    """100 are held."""
+    bars = frame([FLAT] * 3).with_columns(
+        open_bid=pl.Series([100.0, 100.0, bid]), open_ask=pl.Series([100.0, 100.0, ask]), bid=99.0, ask=101.0
+    )
+    rules = {"fills.quote": "bid_ask", "orders.valuation": "fill_price"}
+    result = play(bars, {1: [buy(100)], 2: [target_value(value)]}, rules)
+    assert result.fills.select("side", "quantity", "price").rows()[1:] == fills
+    if not fills:
+        assert result.orders["reason"][-1] == "nothing_to_trade"
 
 
 @pytest.mark.parametrize("quote", [98.0, math.nan])

@@ -17,7 +17,7 @@ from ml4t.backtest._cache import kernel_digest
 from ml4t.backtest._jit import IS_COMPILED
 from ml4t.backtest.artifacts import verify
 from ml4t.backtest.artifacts.outcome import Outcome
-from scenarios.table import FLAT, MARGIN, Scenario, Scripted, buy, frame, sell
+from scenarios.table import FLAT, MARGIN, Scenario, Scripted, buy, frame, sell, target_value
 
 BARS = [FLAT, (100, 110, 90, 104), (105, 106, 95, 102), FLAT]
 ASKS = {1: [buy(10)], 2: [sell(4, stop=98), sell(1, limit=106)]}
@@ -92,6 +92,15 @@ def test_the_price_is_of_what_is_wanted_the_slippage_of_what_is_given(form: Any)
     models = {"fill_price": form(dearer), "slippage": form(worse)}
     result = play(models, asks={1: [buy(10)]}, **{"fills.participation.share": 0.005})
     assert result.fills.select("reference_price", "price").rows() == [(101.0, 101.5), (105.5, 106.0)]
+
+
+@BOTH
+def test_a_target_that_is_met_at_the_open_is_judged_at_the_models_price(form: Any) -> None:
+    """100 at the open of 100 are worth 10 000; at the middle of 96 and 100 that is 102: two more. Until it is known, nothing is missing."""
+    bars = [(100, 100, 100, 100), (100, 100, 100, 100), (100, 100, 96, 97)]
+    rules = {"orders.valuation": "fill_price"}
+    result = play({"fill_price": form(middle)}, {1: [buy(100)], 2: [target_value(10_000)]}, bars, **rules)
+    assert result.fills.select("side", "quantity", "price").rows() == [("buy", 100, 100), ("buy", 2, 98)]
 
 
 def test_the_manifest_lists_models_and_verify_says_that_it_cannot(tmp_path: Any) -> None:

@@ -3,7 +3,7 @@
 import math
 
 from ml4t.backtest._jit import FLOAT, INT, VOID, call_pointer, function, inline
-from ml4t.backtest.enums import Fault, OrderType, TimeInForce
+from ml4t.backtest.enums import Fault, TimeInForce
 from ml4t.backtest.kernel.path import OPEN_LEG
 from ml4t.backtest.kernel.rounding import on_tick
 from ml4t.backtest.kernel.volume import handed_out
@@ -155,13 +155,13 @@ def slipped(state: State, cell: int, row: int, leg_is_open: bool, quantity: floa
     return price
 
 
-@function(FLOAT, INT, INT, FLOAT, FLOAT)
-def modelled_price(state: State, cell: int, row: int, quantity: float, price: float) -> float:
+@function(FLOAT, INT, INT, INT, FLOAT, FLOAT)
+def modelled_price(state: State, cell: int, row: int, side: int, quantity: float, price: float) -> float:
     """The price at which the user's model fills a market order; one outside the bar is a fault, and `price` stands."""
-    bars, side = state.bars, 1 if quantity > 0.0 else -1
+    bars = state.bars
     found = call_pointer(
         state.rules[PRICE_MODEL],
-        (side, abs(quantity), bars.open[row], bars.high[row], bars.low[row], bars.close[row], bars.volume[row]),
+        (side, quantity, bars.open[row], bars.high[row], bars.low[row], bars.close[row], bars.volume[row]),
     )
     if bars.low[row] <= found <= bars.high[row]:
         return found
@@ -170,11 +170,11 @@ def modelled_price(state: State, cell: int, row: int, quantity: float, price: fl
 
 
 @inline
-def model_price(state: State, cell: int, row: int, quantity: float, price: float) -> float:
+def model_price(state: State, cell: int, row: int, side: int, quantity: float, price: float) -> float:
     """The reference price of a market order: the user's model's where there is one, else `price`."""
-    if state.rules[PRICE_MODEL] == 0 or state.orders.type[cell] != OrderType.MARKET or quantity == 0.0:
+    if state.rules[PRICE_MODEL] == 0:
         return price
-    return modelled_price(state, cell, row, quantity, price)
+    return modelled_price(state, cell, row, side, quantity, price)
 
 
 # ---------------------------------------------------------------------------------------------------------- commission

@@ -21,7 +21,7 @@ from ml4t.backtest.kernel.ledger import begin_month, book_fill, closing_snap
 from ml4t.backtest.kernel.lot import fill_by_lot
 from ml4t.backtest.kernel.orders import transition
 from ml4t.backtest.kernel.path import OPEN_LEG, last_leg, segment_of
-from ml4t.backtest.kernel.quantity import is_unresolved, on_grid, reducible, wanted_at_fill
+from ml4t.backtest.kernel.quantity import has_no_side, is_target, is_unresolved, on_grid, reducible, wanted_at_fill
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE, on_tick
 from ml4t.backtest.kernel.terms import (
     begin_at,
@@ -71,6 +71,7 @@ from ml4t.backtest.tables import (
     OPEN_ASK,
     OPEN_BID,
     POST_ONLY,
+    PRICE_MODEL,
     QUOTE,
     RESCAN,
     SLIPPAGE_RANGE,
@@ -101,11 +102,9 @@ def is_for_auction(tif: int) -> bool:
 
 
 @inline
-def quoted(state: State, cell: int, row: int, leg: int, price: float) -> float:
-    """The reference price of a market order: the price itself, or what the run's quotes or the user's model say."""
-    if state.orders.type[cell] != OrderType.MARKET or is_close_out(state, cell):
-        return price
-    wanted, source = wanted_at_fill(state, cell, price), state.rules[QUOTE]
+def market_price(state: State, cell: int, row: int, leg: int, side: int, quantity: float, price: float) -> float:
+    """The reference price of a market order that goes to this side: the bar's, or what quotes or the user's model say."""
+    source = state.rules[QUOTE]
     if state.rules[MARKET_FILL] == MarketFill.NEXT_VWAP and not is_for_auction(state.orders.tif[cell]):
         source = PriceSource.LAST
     if source != PriceSource.LAST:
@@ -115,8 +114,34 @@ def quoted(state: State, cell: int, row: int, leg: int, price: float) -> float:
         if source == PriceSource.MID:
             price = (bid + ask) / 2.0
         else:
-            price = ask if wanted > 0.0 else bid
-    return model_price(state, cell, row, wanted, price)
+            price = ask if side > 0 else bid
+    return model_price(state, cell, row, side, quantity, price)
+
+
+@function(FLOAT, INT, INT, INT, FLOAT)
+def target_price(state: State, cell: int, row: int, leg: int, price: float) -> float:
+    """The reference price of a target that is resolved there: that of the side which it has at it; NaN where neither side leads to it."""
+    missing = wanted_at_fill(state, cell, price)
+    side = -1 if missing < 0.0 else 1
+    for direction in (side, -side):
+        reference = market_price(state, cell, row, leg, direction, abs(missing), price)
+        if wanted_at_fill(state, cell, reference) * direction > 0.0:
+            return reference
+    return math.nan
+
+
+@inline
+def dealt(state: State, cell: int, row: int, leg: int, price: float) -> tuple[float, float]:
+    """The reference price of an order that the market meets at `price`, and the signed quantity that it wants there."""
+    is_quoted = state.orders.type[cell] == OrderType.MARKET and not is_close_out(state, cell)
+    if is_quoted and (state.rules[QUOTE] != PriceSource.LAST or state.rules[PRICE_MODEL] != 0):
+        if has_no_side(state, cell) and is_target(state.orders.sizing[cell]):
+            reference = target_price(state, cell, row, leg, price)
+            return (reference, wanted_at_fill(state, cell, reference)) if reference == reference else (price, 0.0)
+        wanted = wanted_at_fill(state, cell, price)
+        if wanted != 0.0:
+            price = market_price(state, cell, row, leg, 1 if wanted > 0.0 else -1, abs(wanted), price)
+    return price, wanted_at_fill(state, cell, price)
 
 
 @inline
@@ -235,9 +260,8 @@ def fill_order(state: State, cell: int, row: int, leg: int, progress: float, pri
     begin_month(state, row)
     orders, terms, symbol, slot = state.orders, state.terms, state.orders.symbol[cell], state.orders.slot[cell]
     time = time_of(state, row, leg)
-    reference = quoted(state, cell, row, leg, price)
+    reference, wanted = dealt(state, cell, row, leg, price)
     held, tif, units = state.positions.quantity[slot], orders.tif[cell], math.inf
-    wanted = wanted_at_fill(state, cell, reference)
     if not is_close_out(state, cell):
         if is_held_back(state, cell, row, leg, progress, reference, wanted):
             return

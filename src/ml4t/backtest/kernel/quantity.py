@@ -131,9 +131,7 @@ def wanted_at_fill(state: State, cell: int, price: float) -> float:
     orders, terms = state.orders, state.terms
     sizing, slot = orders.sizing[cell], orders.slot[cell]
     if is_past_its_position(state, cell):
-        return orders.side[cell] * abs(
-            state.positions.quantity[slot]
-        )  # which reduces nothing, and of a flat one is nothing
+        return orders.side[cell] * abs(state.positions.quantity[slot])  # which reduces nothing; none if it is gone
     if is_unresolved(state, cell):
         total = equity_at(state, slot, price)
         return wanted(state, sizing, orders.side[cell], terms.request[cell], orders.symbol[cell], slot, price, total)
