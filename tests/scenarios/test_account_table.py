@@ -263,3 +263,18 @@ def test_a_short_pays_on_the_way_up() -> None:
         (100_040, -960, 960),
     ]
     assert result.equity["drawdown"].to_list() == pytest.approx([0, 99_930 / 100_000 - 1, 0])
+
+
+LOTS = MARGIN | {"fills.schedule": "queue", "fills.executions": "lot", "fills.stop_limit": "at_stop", "fills.rescan": "exits"}
+LEVERED = {"account.cash": 1_000.0, "account.initial_margin_rate": 0.01, "orders.valuation": "bar_close"}
+
+
+def test_ruin_on_the_last_bar_is_the_end() -> None:
+    """500 fall from 100 to 90 with cash of 1 000. `last_open` would meet the bar again, and the triggered order its limit of 97."""
+    config = LOTS | LEVERED | {"account.ruin": "stop", "end.run": "last_open", "run.acknowledge_leaky": True}
+    bars = [FLAT, FLAT, (100, 100, 90, 90)]
+    asks = {1: [buy(500)], 2: [sell(5, stop=95, limit=97)]}
+    fills = [Fill(1, "open", "buy", 500, 100), Fill(2, "after_close", "sell", 500, 90)]
+    result = check(Scenario("ruin", bars, asks, fills, 0, {2: "triggered stop_reached"}, config))
+    assert rows(result.journal, "cause", "amount")[-1:] == [("forgiven", 4_000.0)]
+    assert result.fills["origin"][-1] == "ruin"

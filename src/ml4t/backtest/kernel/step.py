@@ -385,7 +385,8 @@ def finish_instant(state: State) -> None:
         if clock[HELD] > 0:
             end_positions(state, first, last)
         if state.rules[END_OF_RUN] == EndRule.LAST_OPEN and last == state.bars.symbol.shape[0]:
-            meet_last_bars_again(state, first, last)
+            if not is_ruined(state):
+                meet_last_bars_again(state, first, last)
             if is_ruined(state):
                 go_under(state)
         record_equity(state)
