@@ -265,7 +265,12 @@ def test_a_short_pays_on_the_way_up() -> None:
     assert result.equity["drawdown"].to_list() == pytest.approx([0, 99_930 / 100_000 - 1, 0])
 
 
-LOTS = MARGIN | {"fills.schedule": "queue", "fills.executions": "lot", "fills.stop_limit": "at_stop", "fills.rescan": "exits"}
+LOTS = MARGIN | {
+    "fills.schedule": "queue",
+    "fills.executions": "lot",
+    "fills.stop_limit": "at_stop",
+    "fills.rescan": "exits",
+}
 LEVERED = {"account.cash": 1_000.0, "account.initial_margin_rate": 0.01, "orders.valuation": "bar_close"}
 
 
