@@ -189,7 +189,9 @@ def pay(world: World, time: int, cause: str, amount: Decimal) -> None:
 def move(position: Position, dq: Decimal, price: Decimal, multiplier: Decimal) -> None:
     held, average = position.quantity, position.average_price
     closed = ZERO
-    if held * dq >= 0:  # increase
+    if held == 0:  # open; not a quotient, whose fiftieth digit may be off
+        position.average_price = price
+    elif held * dq > 0:  # increase
         position.average_price = (average * abs(held) + price * abs(dq)) / abs(held + dq)
     elif abs(dq) < abs(held):  # reduce
         closed = abs(dq)

@@ -131,6 +131,14 @@ def test_what_an_account_pays_in_part_leaves_for_more(instrument: dict[str, floa
         assert fills_of(bars, {1: [buy(15)], 2: [buy(more)]}, **on_credit(instrument)) == fills
 
 
+def test_a_fill_on_an_old_bar_is_settled_when_the_turn_ends() -> None:
+    """30 of B at the open of its last bar, 100, leave 400 free: 20 of A. At that bar's close of 90 they would have lost 300 of it."""
+    bars: Bars = {"A": [FLAT, FLAT, FLAT], "B": [(100, 101, 89, 90), None, None]}
+    asks = {1: [buy(30, "B", limit=100), buy(20)], 2: [buy(5), buy(1)]}
+    got = fills_of(bars, asks, fills=AGAIN["fills"], **on_credit(ON_MARGIN))
+    assert got == [(1, 30, 100), (2, 20, 100)]  # then 300 are lost, and nothing is free
+
+
 @pytest.mark.parametrize(
     ("instrument", "account", "most"),
     [

@@ -6,7 +6,7 @@ from ml4t.backtest.kernel.cost import fill_commission
 from ml4t.backtest.kernel.ledger import total_cash
 from ml4t.backtest.kernel.quantity import reducible
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE
-from ml4t.backtest.tables import ACCOUNT, GROSS, HELD, PARTLY_PAID, State
+from ml4t.backtest.tables import ACCOUNT, GROSS, HELD, PARTLY_PAID, VALUED, State
 
 
 @function(FLOAT)
@@ -133,7 +133,8 @@ def base_price(state: State, slot: int) -> float:
     if state.instruments.on_margin[symbol] == 0:
         return state.positions.average_price[slot]
     opening, last = state.lots.fill[state.positions.newest_lot[slot]], state.market.row[symbol]
-    return state.fills.price[opening] if state.fills.row[opening] > last else state.bars.close[last]
+    is_settled = opening < state.clock[VALUED] and state.fills.row[opening] <= last
+    return state.bars.close[last] if is_settled else state.fills.price[opening]
 
 
 @function(FLOAT)
