@@ -55,8 +55,8 @@ def python_of(peer: str, pins: Path = FOLDER) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _called([sys.executable, "-m", "venv", str(folder)], peer)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements(peer, pins))]
-    _called([str(python), *install], peer)
+    install = ["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    _called([str(python), *install, "-r", str(requirements(peer, pins))], peer)
     (folder / "complete").write_text(pinned)
     return python
 
