@@ -65,6 +65,7 @@ class Order:
     reduce_only: bool = False
     post_only: bool = False
     expires_at: int | None = None
+    session_bar: Bar | None = None  # the first that a DAY order may meet
     bars: int | None = None  # of tif BARS
     delay: int = 0  # bars
     bars_before: int = 0  # bars of its symbol that had ended when it was submitted, or replaced

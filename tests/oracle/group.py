@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from cases import Bar
 from outcome import CLOSE, OPEN, ZERO, Order
 
 from .path import advance_watermark, begins_on, is_eligible_at_open
@@ -63,7 +64,8 @@ def accept_child(world: World, child: Order, filled: Filled) -> None:
     if child.trail is not None and child.is_active:
         child.watermark = filled.moment.price if is_same else world.positions[child.symbol].mark
     if child.tif == "DAY":
-        child.expires_at = session_close(world, child)
+        is_met = is_same and not is_late and filled.moment.leg < CLOSE
+        join_session(world, child, course.bar if course is not None and is_met else None)
     child.bars_before = world.ended_bars(child.symbol) if course is None or not is_same else world.number_of[course.bar]
     if child.bars is not None:
         child.last_bar = child.bars_before + child.bars - 1
@@ -100,10 +102,12 @@ def meet(world: World, order: Order, number: int) -> None:
     order.first_bar = number
 
 
-def session_close(world: World, order: Order) -> int | None:
-    """The close of the session of the symbol's first bar that starts at or after now; None where there is none."""
-    later = [bar for bar in world.bars_of[order.symbol] if bar.start >= world.now]
-    return later[0].session_close if later else None
+def join_session(world: World, order: Order, bar: Bar | None = None) -> None:
+    """The DAY order belongs to the session of this bar, else of the first of its symbol that it may meet from now on."""
+    if bar is None:
+        later = (one for one in world.bars_of[order.symbol] if one.start >= world.now)
+        bar = next((one for one in later if is_eligible_at_open(world, order, one)), None)
+    order.session_bar, order.expires_at = bar, None if bar is None else bar.session_close
 
 
 def orphan(world: World, parent: Order) -> None:

@@ -10,7 +10,7 @@ from outcome import ZERO, Order
 
 from . import account
 from .exit import EXITS, attach, expected, may_only_close, only_closes, protect
-from .group import link, session_close, settle
+from .group import join_session, link, settle
 from .price import measured, set_price
 from .sizing import valuation_price, wanted
 from .ticket import create, delay
@@ -150,7 +150,7 @@ def accept(world: World, order: Order) -> None:
         return world.transition(order, "pending", "admitted", world.now)
     order.accepted_at = world.now
     if order.tif == "DAY":
-        order.expires_at = session_close(world, order)
+        join_session(world, order)
     return world.transition(order, "accepted", "admitted", world.now)
 
 
@@ -184,4 +184,6 @@ def replace(world: World, order: Order, request: Replace) -> None:
     order.eligible_from = world.now
     if order.parent is None:
         delay(world, order)
+    if order.tif == "DAY" and order.is_live and (order.session_bar is None or order.session_bar.start >= world.now):
+        join_session(world, order)
     world.note(order, "replace_requested", world.now)

@@ -42,6 +42,13 @@ TIME_IN_FORCE = [
     Scenario("DAY still meets the last bar of the day", [FLAT, FLAT, DIP, FLAT], {1: [buy(10, limit=95, tif="DAY")]},
              [Fill(2, "second_leg", "buy", 10, 95)], CASH - 950, start=LATE),
     # the close of the day comes before the open of the next: a gap at bar 3's open finds no order
+    # sent a minute before midnight it arrives half a minute after it: bar 4 is the first that it may meet
+    Scenario("DAY begins with the delay", [FLAT, FLAT, FLAT, FLAT, DIP], {2: [buy(10, limit=95, tif="DAY")]},
+             [Fill(4, "second_leg", "buy", 10, 95)], CASH - 950, config={"orders.latency": {"submit": "90s"}}, start=LATE),
+    # the entry fills inside the last bar of the day, and its exit is of that day
+    Scenario("DAY of a child", [FLAT, FLAT, DIP, (100, 106, 99, 105)],
+             {2: [buy(10, limit=95), sell(10, parent=1, limit=105, tif="DAY")]},
+             [Fill(2, "second_leg", "buy", 10, 95)], CASH - 950, {2: EXPIRED_DAY}, start=LATE),
     Scenario("DAY misses the next open", [FLAT, FLAT, FLAT, DIP_AT_OPEN], {1: [buy(10, limit=95, tif="DAY")]}, [], CASH,
              {1: EXPIRED_DAY}, start=LATE),
     # asked for at midnight: its first bar is bar 3, so it belongs to the new day

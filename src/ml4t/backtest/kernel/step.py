@@ -20,7 +20,6 @@ from ml4t.backtest.kernel.clock import (
     EXPIRY_TIMER,
     is_timer_due,
     pop_timer,
-    push_timer,
     timeline_time,
     timer_time,
 )
@@ -32,7 +31,7 @@ from ml4t.backtest.kernel.orders import create, queue_first, transition
 from ml4t.backtest.kernel.path import AFTER_LEG
 from ml4t.backtest.kernel.room import has_room
 from ml4t.backtest.kernel.terms import assign_session, meet_from, name_lot
-from ml4t.backtest.kernel.trigger import is_working, named
+from ml4t.backtest.kernel.trigger import is_eligible, is_working, named
 from ml4t.backtest.queue_rule import RuinRule, SymbolEndRule
 from ml4t.backtest.tables import (
     ADMISSION,
@@ -324,14 +323,13 @@ def expire_counted(state: State, first: int, last: int) -> None:
 
 @function(VOID, INT, INT)
 def assign_sessions(state: State, first: int, last: int) -> None:
-    """DAY orders of the symbols whose bars start now belong to the session of these bars."""
+    """DAY orders that may meet the bars that start now belong to the session of these bars."""
     for i in range(first, last):
         row = state.timeline.start_row[i]
         cell = state.market.oldest[state.bars.symbol[row]]
         while cell != NONE:
-            if state.terms.until[cell] == UNSET and is_working(state, cell):
+            if state.terms.until[cell] == UNSET and is_working(state, cell) and is_eligible(state, cell, row):
                 assign_session(state, cell, state.bars.session_close[row])
-                push_timer(state, state.bars.session_close[row], EXPIRY_TIMER, state.orders.id[cell])
             cell = state.links.after[cell]
 
 

@@ -4,6 +4,7 @@ import math
 
 from ml4t.backtest._jit import inline
 from ml4t.backtest.enums import Basis, OrderState, OrderType, Ratchet, Reason, Schedule, Sizing, TimeInForce
+from ml4t.backtest.kernel.clock import EXPIRY_TIMER, push_timer
 from ml4t.backtest.kernel.orders import note, queue_first, queue_last, renew_band, transition
 from ml4t.backtest.kernel.path import CLOSE_LEG, OPEN_LEG
 from ml4t.backtest.kernel.rounding import on_tick
@@ -38,6 +39,7 @@ from ml4t.backtest.tables import (
     TRAIL_IS_RATE,
     TRAILING,
     UNASSIGNED,
+    UNSET,
     State,
 )
 
@@ -169,6 +171,14 @@ def resolve_prices(state: State, cell: int, fill: float, average: float) -> None
 
 
 @inline
+def assign_session(state: State, cell: int, session_close: int) -> None:
+    """The DAY order expires at this session's close."""
+    state.terms.until[cell] = session_close
+    state.clock[UNASSIGNED] -= 1
+    push_timer(state, session_close, EXPIRY_TIMER, state.orders.id[cell])
+
+
+@inline
 def accept_child(
     state: State, cell: int, time: int, row: int, leg: int, progress: float, reference: float, price: float
 ) -> None:
@@ -184,6 +194,8 @@ def accept_child(
             leg >= CLOSE_LEG or terms.eligible_from[cell] <= state.bars.start[row]
         ):  # else it came in the middle of the bar
             begin_at(state, cell, row, leg, progress, reference)
+            if leg < CLOSE_LEG and terms.until[cell] == UNSET:
+                assign_session(state, cell, state.bars.session_close[row])
     terms.eligible_from[cell] = time
     if row == NONE and leg == OPEN_LEG and state.rules[SCHEDULE] == Schedule.PHASED:
         terms.eligible_from[cell] = time + 1  # the opens of this instant are being matched already
@@ -358,10 +370,3 @@ def end_turns(state: State, cell: int, row: int) -> None:
 def move_up_queue(state: State, cell: int, units: float) -> None:
     """So many units before the order are gone."""
     state.progress.ahead[cell] -= units
-
-
-@inline
-def assign_session(state: State, cell: int, session_close: int) -> None:
-    """The DAY order expires at this session's close."""
-    state.terms.until[cell] = session_close
-    state.clock[UNASSIGNED] -= 1
