@@ -17,7 +17,8 @@ from history import Event, Fill, History, of_outcome, of_result
 from oracle import simulate
 
 TABLES = page.tables(page.ROOT / "docs" / "semantics" / "inside-one-bar.md")
-ONE_BAR, TRAILING, LITTLE_VOLUME = (TABLES[name] for name in ("One bar", "With a trailing stop", "Too little volume"))
+NAMES = ("One bar", "Other entries", "With a trailing stop", "Too little volume")
+ONE_BAR, OTHERS, TRAILING, LITTLE_VOLUME = (TABLES[name] for name in NAMES)
 CELLS = {  # column → the exits that the entry has
     "stop-loss alone": ("stop",),
     "take-profit alone": ("profit",),
@@ -85,7 +86,18 @@ def paths(row: Row) -> list[tuple[str, tuple[int, ...]]]:
     """The path rules that lead to the row's path, and for which sides."""
     is_open = row["entry fills"].endswith("open")
     relative = "worst_first" if is_open == (row["path"] == "low") else "best_first"
-    return [*fixed_paths(row), (relative, (1, -1))]
+    return [*fixed_paths(row), (relative, (1, -1)), *nearest(row)]
+
+
+def nearest(row: Row) -> list[tuple[str, tuple[int, ...]]]:
+    """`nearest_extreme_first`, for the sides whose bar leads it to the row's path: its high comes first only where that is nearer."""
+    open_, high, low, _ = map(float, row["bar"].split("-"))
+    sides = tuple(
+        side
+        for side, up, down in ((1, high - open_, open_ - low), (-1, open_ - low, high - open_))
+        if (up < down) == ((row["path"] == "high") == (side > 0))
+    )
+    return [("nearest_extreme_first", sides)] if sides else []
 
 
 def fixed_paths(row: Row) -> list[tuple[str, tuple[int, ...]]]:
@@ -95,7 +107,7 @@ def fixed_paths(row: Row) -> list[tuple[str, tuple[int, ...]]]:
 # --------------------------------------------------------------------------------------------------------- the tables
 
 
-@pytest.mark.parametrize("row", ONE_BAR, ids=lambda row: row["#"])
+@pytest.mark.parametrize("row", ONE_BAR + OTHERS, ids=lambda row: f"{row['#']} {row['entry']}")
 def test_one_bar(row: Row) -> None:
     """Under the fixed path rule, and under `worst_first` or `best_first`, which mean the same for a buy and its mirror image."""
     for rule, sides in paths(row):
@@ -124,7 +136,7 @@ def test_too_little_volume(row: Row) -> None:
 
 
 @pytest.mark.parametrize("schedule", ["phased", "queue"])
-@pytest.mark.parametrize("row", ONE_BAR + TRAILING, ids=lambda row: f"{row['#']} {row['entry']}")
+@pytest.mark.parametrize("row", ONE_BAR + OTHERS + TRAILING, ids=lambda row: f"{row['#']} {row['entry']}")
 def test_every_event_agrees_with_the_oracle(row: Row, schedule: str) -> None:
     """What the rows do not say: when the exits were accepted, triggered and cancelled, and the account."""
     for rule, sides in fixed_paths(row):
@@ -165,8 +177,12 @@ def bars_of(entry: Entry, row: Row, later: float | None) -> list[Bar]:
 
 
 def submit(entry: Entry, row: Row, units: float) -> Submit:
-    kind, _, price = row["entry"].partition(" ")
-    level = {} if kind == "market" else {kind: mirrored(entry.side, float(price))}
+    words = [] if "market" in row["entry"] else row["entry"].split()
+    level: dict[str, Any] = {
+        kind: mirrored(entry.side, float(price)) for kind, price in zip(words[::2], words[1::2], strict=True)
+    }
+    if "trail" in level:
+        level["trail"] = {"amount": float(words[1])}
     exits = {EXITS[name]: {"amount": 2.0} for name in CELLS[entry.cell]}
     return Submit("buy" if entry.side > 0 else "sell", entry.symbol, {"quantity": units, **level, **exits})
 
