@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ml4t.backtest import OrderError
+from ml4t.backtest import Offset, OrderError
 from scenarios.table import (
     FLAT,
     LATE,
@@ -221,13 +221,14 @@ def test_a_child_does_not_end_before_it_begins() -> None:
 
 REFUSED = [
     ("cancel twice", {1: [buy(10, limit=95)], 2: [cancel(1), cancel(1)]}, "Order 1 is not live (cancelled)"),
-    ("cancel what was never asked for", {1: [cancel(7)]}, "No order 7; ids so far are 1 to 0."),
+    ("cancel what was never asked for", {1: [cancel(7)]}, "No order 7; there is none yet."),
     ("cancel what is filled", {1: [buy(10)], 2: [cancel(1)]}, "Order 1 is not live (filled)"),
     ("replace what is filled", {1: [buy(10)], 2: [replace(1, quantity=5)]}, "Order 1 is not live (filled)"),
     ("replace with nothing", {1: [buy(10, limit=95), replace(1)]}, "at least one of quantity, limit, stop and touch"),
     ("a limit for a market order", {1: [buy(10), replace(1, limit=95)]}, "has no such price"),
     ("a stop for a limit order", {1: [buy(10, limit=95), replace(1, stop=105)]}, "has no such price"),
     ("a stop after the trigger", {1: [buy(10, stop=101, limit=99)], 2: [replace(1, stop=102)]}, "has no such price"),
+    ("an offset", {1: [buy(10, limit=95), replace(1, limit=Offset(amount=-1.0))]}, "limit is a price, not an Offset"),
     ("a limit of zero", {1: [buy(10, limit=95), replace(1, limit=0)]}, "limit must be above 0"),
 ]
 

@@ -163,7 +163,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("buy", {"quantity": 1, "stoploss": 0.1}, "buy has no argument 'stoploss'. Did you mean 'stop_loss'?"),
     ("sell", {"quantity": 1, "fraction": 0.5}, "A: fraction= is a part of what a parent fills; it needs parent="),
-    ("buy", {"quantity": 1, "parent": 5}, "No order 5; ids so far are 1 to 0"),
+    ("buy", {"quantity": 1, "parent": 5}, "No order 5; there is none yet"),
     ("buy", {"quantity": 1, "parent": "x"}, "No order with client_id 'x'"),
     ("buy", {"quantity": 1, "client_id": 7}, "client_id must be a text, not 7"),
     ("buy", {"quantity": 1, "client_id": ""}, "client_id must be a text, not ''"),

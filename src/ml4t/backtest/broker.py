@@ -24,7 +24,7 @@ from ml4t.backtest.kernel.request import (
 from ml4t.backtest.kernel.rounding import NEARLY_WHOLE
 from ml4t.backtest.number import NAN, PLAIN, finite, given_or_none, positive
 from ml4t.backtest.order import Order
-from ml4t.backtest.price import Level, Price, Reference, Trail
+from ml4t.backtest.price import Level, Offset, Price, Reference, Trail
 from ml4t.backtest.request import (
     FUNDS,
     GTC,
@@ -327,6 +327,11 @@ class Broker:
         """
         view = self._desk.find(order)
         number, trigger = view.id, view.type // 2
+        for what, given in (("limit", limit), ("stop", stop), ("touch", touch)):
+            if isinstance(given, Offset):
+                raise OrderError(
+                    f"replace: {what} is a price, not an Offset; reckon it, or cancel {view} and place a new one."
+                )
         if trigger == Trigger.TRAIL and stop is not None:
             raise OrderError(f"{view}: its stop follows the market; cancel it and place a new one.")
         if touch is not None:

@@ -52,5 +52,6 @@ class Register:
             )
         count = int(state.clock[IDS])
         if not 1 <= order <= count:
-            raise OrderError(f"No order {order}; ids so far are 1 to {count}.")
+            known = f"ids so far are 1 to {count}" if count else "there is none yet"
+            raise OrderError(f"No order {order}; {known}.")
         return int(order)
