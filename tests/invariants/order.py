@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from cases import Bar
 from ml4t.backtest.config.period import duration_ns
 from ml4t.backtest.enums import OrderState
 from ml4t.backtest.kernel.orders import LEGAL_EDGES
@@ -131,6 +132,12 @@ class Eligibility:
         self.since = self.asked = time
         self.bars, self.born = 0, fill["bar"] if fill["symbol"] == self.order["symbol"] else None
 
+    def first_bar(self) -> Bar | None:
+        """The first bar that it may meet as a whole."""
+        own = sorted((bar for bar in self.run.bars if bar.symbol == self.order["symbol"]), key=lambda bar: bar.start)
+        ended = sum(bar.end <= self.asked for bar in own)
+        return next((bar for bar in own[ended + self.bars :] if bar.start >= self.since), None)
+
     def allows(self, fill: Row) -> bool:
         """Whether the order may fill on this part of its bar."""
         bar = fill["bar"]
@@ -204,30 +211,40 @@ def one_moment_is_enough(run: Observation) -> None:
 
 
 def orders_expire_when_due(run: Observation) -> None:
-    """Each time in force by its own reasons; DAY orders end at the close of the session of their first bar, if not before."""
-    begun: dict[int, int] = {}
+    """Each time in force by its own reasons; DAY orders end at the close of the session of their first bar, if not before.
+
+    Its first bar: of a child that begins inside a bar that one or the next; of an order that is replaced the first before or after it.
+    """
+    eligible = {number: Eligibility(run, order) for number, order in run.orders.items()}
+    first: dict[int, list[Bar | None]] = defaultdict(list)
+    fills: dict[int, Row] = {}
     for event in run.events:
-        if event["to_state"] == "accepted" != event["from_state"]:
-            begun[event["order_id"]] = event["timestamp"]
+        number, order = event["order_id"], run.orders[event["order_id"]]
+        if event["fill"] is not None:
+            fills.setdefault(number, run.fills[event["fill"]])
+        is_replaced = event["reason"] == "replace_requested"
+        if is_replaced:
+            eligible[number].begin(event["timestamp"])
+        elif event["from_state"] == "pending" and event["to_state"] == "accepted":
+            eligible[number].begin_as_child(event["timestamp"], fills[order["parent_id"]])
+        if (is_replaced and first[number]) or event["to_state"] == "accepted" != event["from_state"]:
+            first[number] += [bar for bar in (eligible[number].born,) if bar] + [eligible[number].first_bar()]
     for number, order in run.orders.items():
         if order["state"] == "expired":
             assert order["reason"] in EXPIRIES[order["time_in_force"]]
-        if order["time_in_force"] == "day" and order["origin"] not in ENGINE_ORIGINS and number in begun:
-            _day_order_ends(run, order, begun[number])
+        if order["time_in_force"] == "day" and order["origin"] not in ENGINE_ORIGINS and first[number]:
+            _day_order_ends(run, order, {bar.session_close if bar else None for bar in first[number]})
 
 
-def _day_order_ends(run: Observation, order: dict[str, Any], begun: int) -> None:
-    starts = [bar for bar in run.bars if bar.symbol == order["symbol"] and bar.start >= begun]
-    if not starts:
-        assert order["state"] != "expired", order
-        return
-    close = min(starts, key=lambda bar: bar.start).session_close
+def _day_order_ends(run: Observation, order: dict[str, Any], closes: set[int | None]) -> None:
     if order["state"] == "expired":
-        assert order["closed_at"] == close
+        assert order["closed_at"] in closes
+    elif None in closes:
+        return
     elif order["state"] in FINAL:
-        assert order["closed_at"] <= close
+        assert order["closed_at"] <= max(filter(None, closes))
     else:
-        assert close > run.equity[-1]["timestamp"]
+        assert max(filter(None, closes)) > run.equity[-1]["timestamp"]
 
 
 INVARIANTS = (
