@@ -55,9 +55,9 @@ def enrich(rng: random.Random, config: dict[str, Any]) -> None:
     """Some rules about volume, touches, quotes and delays are in force."""
     fills, orders = config["fills"], config["orders"]
     if rng.random() < 0.4:
-        basis = rng.choice(("bar", "bar", "previous", "average"))
+        basis = rng.choice(("bar", "bar", "previous", "average", "daily_average"))
         fills["participation"] = {"share": rng.choice((0.25, 0.5, 0.1, 1.0)), "basis": basis}
-        if basis == "average":
+        if basis in ("average", "daily_average"):
             fills["participation"]["window"] = rng.choice((1, 2, 4))
     if rng.random() < 0.35:
         fills["touch"] = rng.choice(

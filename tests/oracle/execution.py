@@ -146,6 +146,10 @@ def volume(world: World, bar: Bar, rule: dict[str, object]) -> Decimal:
     if basis == "previous":
         return number(bars[n - 1].volume) if n else ZERO
     window = int(str(rule["window"]))
+    if basis == "daily_average":
+        closes = sorted({each.session_close for each in bars[:n]} - {bar.session_close})[-window:]
+        found = [number(each.volume) for each in bars[:n] if each.session_close in closes]
+        return sum(found, ZERO) / len(found) if len(closes) == window else ZERO
     if n < window:
         return ZERO
     return sum((number(each.volume) for each in bars[n - window : n]), ZERO) / window

@@ -112,6 +112,11 @@ QUEUES = [
     Scenario("the mean volume of two bars", [FLAT] * 4, {1: [buy(10)]}, [Fill(2, "open", "buy", 3, 100), Fill(3, "open", "buy", 2, 100)],
              CASH - 500, {1: "partially_filled executed"}, {"fills.participation": {"share": 0.5, "basis": "average", "window": 2}},
              columns={"volume": [4, 8, 2, 100]}),
+    # a quarter of the average daily volume of one session, spread over its three bars: (30 + 6 + 12) ÷ 3 = 16 a bar, 4 units
+    Scenario("average daily volume", [FLAT] * 5, {1: [buy(10)]}, [Fill(3, "open", "buy", 4, 100), Fill(4, "open", "buy", 4, 100)],
+             CASH - 800, {1: "partially_filled executed"},
+             {"fills.participation": {"share": 0.25, "basis": "daily_average", "window": 1}},
+             columns={"volume": [30, 6, 12, 1, 1]}, start=LATE),
     # one share for both sides: 5 are bought on bar 0; of bar 1's 5 the sale takes 3, the purchase 2, and the rest comes a bar later
     Scenario("both sides share a bar", [FLAT] * 3, {0: [buy(5)], 1: [sell(3), buy(4)]},
              [Fill(0, "open", "buy", 5, 100), Fill(1, "open", "sell", 3, 100), Fill(1, "open", "buy", 2, 100),

@@ -345,7 +345,7 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
         ({"fills": {"participation": {"basis": "bar"}}}, "fills.participation.share: is required"),
         (
             {"fills": {"participation": {"share": 1, "basis": "none"}}},
-            "fills.participation.basis = 'none': must be 'bar', 'previous' or 'average'",
+            "fills.participation.basis = 'none': must be 'bar', 'previous', 'average' or 'daily_average'",
         ),
         ({"fills": {"touch": {"kind": "maybe"}}}, "must be one of always, through, probability, queue"),
         ({"fills": {"touch": {"kind": "probability"}}}, "fills.touch.probability: is required"),
@@ -394,7 +394,14 @@ def test_all_problems_are_listed_with_key_value_and_remedy():
             {"fills": {"participation": {"share": 1, "basis": "average"}}},
             "fills.participation: basis 'average' needs window",
         ),
-        ({"fills": {"participation": {"share": 1, "window": 5}}}, "window belongs to basis 'average', not to 'bar'"),
+        (
+            {"fills": {"participation": {"share": 1, "window": 5}}},
+            "window belongs to basis 'average' or 'daily_average', not to 'bar'",
+        ),
+        (
+            {"fills": {"participation": {"share": 1, "basis": "daily_average"}}},
+            "fills.participation: basis 'daily_average' needs window, the number of sessions",
+        ),
         (
             {"data": {"calendar": "XNYS", "session": {"open": "09:30", "close": "16:00", "timezone": "UTC"}}},
             "data: session and calendar both say when sessions open and close; give one of them",

@@ -141,6 +141,17 @@ def test_each_symbol_has_a_volume_of_its_own():
     assert allowed(bars, share=1, basis="average", window=2) == [0.0, 0.0, 0.0, 0.0, 20.0, 3.0]
 
 
+def test_daily_volume_is_spread_over_the_bars_of_the_sessions_before():
+    """A: 10 and 30, then 50 alone, then 7 and 9; B: a bar a day, 2, 4, 6."""
+    day = 24 * 60
+    times = [0, 0, 5, day, day, 2 * day, 2 * day, 2 * day + 5]
+    bars = load(times, "ABAABABA", [10.0, 2.0, 30.0, 50.0, 4.0, 7.0, 6.0, 9.0])
+    assert allowed(bars, share=1, basis="daily_average", window=1) == [0.0, 0.0, 0.0, 20.0, 2.0, 50.0, 4.0, 50.0]
+    # (10 + 30 + 50) / 3 of A, (2 + 4) / 2 of B
+    assert allowed(bars, share=1, basis="daily_average", window=2) == [0.0, 0.0, 0.0, 0.0, 0.0, 30.0, 3.0, 30.0]
+    assert allowed(bars, share=1, basis="daily_average", window=3) == [0.0] * 8
+
+
 def test_fractions_of_units_are_added_in_order_of_time():
     """0.1 + 0.2 + 0.3 is 0.6000000000000001 in this order, and 0.6 in the other."""
     bars = load([0, 5, 10, 15, 20], None, [0.1, 0.2, 0.3, 0.1, 5.0])

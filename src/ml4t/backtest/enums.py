@@ -255,12 +255,13 @@ class TouchRule(IntEnum):
 
 
 class VolumeBasis(IntEnum):
-    """Whose volume limits the fills of a bar. NONE: nothing limits them."""
+    """Whose volume limits the fills of a bar. NONE: nothing limits them. DAILY_AVERAGE: the mean of the bars of the sessions before."""
 
     NONE = 0
     BAR = 1
     PREVIOUS = 2
     AVERAGE = 3
+    DAILY_AVERAGE = 4
 
 
 class PriceSource(IntEnum):

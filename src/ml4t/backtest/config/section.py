@@ -294,18 +294,21 @@ class CostsConfig(Section):
 
 
 class ParticipationConfig(Section):
-    """The share of a bar's volume that may be filled, and of which volume: `window` belongs to the basis `average`."""
+    """The share of a bar's volume that may be filled, and of which volume: `window` belongs to the bases `average` and `daily_average`."""
 
     share: Annotated[float, Gt(0), Le(1)]
-    basis: Annotated[Literal["bar", "previous", "average"], BeforeValidator(_lower_case)] = "bar"
+    basis: Annotated[Literal["bar", "previous", "average", "daily_average"], BeforeValidator(_lower_case)] = "bar"
     window: Annotated[int, Ge(1)] | None = None
 
     @model_validator(mode="after")
     def _window_where_it_counts(self) -> "ParticipationConfig":
-        if self.basis == "average" and self.window is None:
-            raise ValueError("basis 'average' needs window, the number of bars whose volume is averaged")
-        if self.basis != "average" and self.window is not None:
-            raise ValueError(f"window belongs to basis 'average', not to {self.basis!r}; remove it or change the basis")
+        counted = {"average": "bars", "daily_average": "sessions"}.get(self.basis)
+        if counted and self.window is None:
+            raise ValueError(f"basis {self.basis!r} needs window, the number of {counted} whose volume is averaged")
+        if not counted and self.window is not None:
+            raise ValueError(
+                f"window belongs to basis 'average' or 'daily_average', not to {self.basis!r}; remove it or change the basis"
+            )
         return self
 
 

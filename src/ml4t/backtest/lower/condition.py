@@ -8,7 +8,7 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.enums import VolumeBasis
 from ml4t.backtest.feed import Stream
 from ml4t.backtest.inputs import Conditions
-from ml4t.backtest.lower.day import daily_conditions, is_monthly, month_of
+from ml4t.backtest.lower.day import daily_conditions, is_monthly, month_of, volume_before
 from ml4t.backtest.lower.rule import volume_basis
 
 LARGEST_EXACT = 2.0**53
@@ -36,6 +36,8 @@ def allowance_volume(config: BacktestConfig, bars: Stream) -> NDArray[np.float64
         return volume
     participation = config.fills.participation
     window = participation.window if participation and participation.window else 1  # one bar before: its own mean
+    if basis == VolumeBasis.DAILY_AVERAGE:
+        return volume_before(bars, window)
     order = bars.by_symbol
     if order is None:
         return _mean_before(volume, window)

@@ -25,16 +25,42 @@ def daily_conditions(slippages: Sequence[SlippageTerms], bars: Stream) -> tuple[
     average = np.full(len(bars.end) if needs_volume else 0, np.nan)
     if not needs_volatility:
         return volatility, average
-    order = np.arange(len(bars.end)) if bars.by_symbol is None else bars.by_symbol
-    for terms, rows in zip(slippages, np.split(order, np.cumsum(bars.counts)[:-1]), strict=True):
+    for terms, rows in zip(slippages, rows_by_symbol(bars), strict=True):
         if terms.window:
-            first = np.flatnonzero(np.diff(bars.session[rows], prepend=bars.session[rows[0]] - 1))
-            day = np.repeat(np.arange(len(first)), np.diff(first, append=len(rows)))
+            first, day = days_of(bars.session[rows])
             last = np.append(first[1:], len(rows)) - 1
             volatility[rows] = volatility_before(bars.columns["close"][rows[last]], terms.window)[day]
             if needs_volume:
                 average[rows] = mean_before(np.add.reduceat(bars.columns["volume"][rows], first), terms.window)[day]
     return volatility, average
+
+
+def rows_by_symbol(bars: Stream) -> list[NDArray[np.int64]]:
+    """The rows of each symbol, in order of time."""
+    order = np.arange(len(bars.end)) if bars.by_symbol is None else bars.by_symbol
+    return np.split(order, np.cumsum(bars.counts)[:-1])
+
+
+def days_of(session: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first bar of each session [days], and which of them each bar belongs to [bars]."""
+    first = np.flatnonzero(np.diff(session, prepend=session[0] - 1))
+    return first, np.repeat(np.arange(len(first)), np.diff(first, append=len(session)))
+
+
+def volume_before(bars: Stream, window: int) -> F8:
+    """Mean volume of the bars of the `window` sessions before each bar's own [N]; 0 before there are so many."""
+    out = np.zeros(len(bars.end))
+    for rows in rows_by_symbol(bars):
+        first, day = days_of(bars.session[rows])
+        if len(first) > window:
+            total = np.add.reduceat(bars.columns["volume"][rows], first)
+            count = np.diff(first, append=len(rows))
+            mean = np.zeros(len(first))
+            mean[window:] = (
+                sliding_window_view(total, window).sum(axis=1) / sliding_window_view(count, window).sum(axis=1)
+            )[:-1]
+            out[rows] = mean[day]
+    return out
 
 
 def volatility_before(close: F8, window: int) -> F8:
