@@ -27,13 +27,18 @@ def participation_is_never_exceeded(run: Observation) -> None:
 
 
 def volume(run: Observation, bar: Bar) -> float:
-    """The volume that the share is of: the bar's own, that of the bar before, or the mean of some bars before."""
+    """The volume that the share is of: the bar's own, that of the bar before, or the mean of bars, or of sessions, before."""
     rule = run.case.config["fills"]["participation"]
     if rule.get("basis", "bar") == "bar":
         return bar.volume
     window = rule.get("window", 1)
-    before = [each.volume for each in run.bars if each.symbol == bar.symbol and each.end <= bar.start][-window:]
-    return sum(before) / window if len(before) == window else 0.0
+    before = [each for each in run.bars if each.symbol == bar.symbol and each.end <= bar.start]
+    if rule["basis"] == "daily_average":
+        sessions = sorted({each.session_close for each in before} - {bar.session_close})[-window:]
+        volumes = [each.volume for each in before if each.session_close in sessions]
+        return sum(volumes) / len(volumes) if len(sessions) == window else 0.0
+    volumes = [each.volume for each in before[-window:]]
+    return sum(volumes) / window if len(volumes) == window else 0.0
 
 
 INVARIANTS = (participation_is_never_exceeded,)
