@@ -49,6 +49,11 @@ TIME_IN_FORCE = [
     Scenario("DAY of a child", [FLAT, FLAT, DIP, (100, 106, 99, 105)],
              {2: [buy(10, limit=95), sell(10, parent=1, limit=105, tif="DAY")]},
              [Fill(2, "second_leg", "buy", 10, 95)], CASH - 950, {2: EXPIRED_DAY}, start=LATE),
+    # filled at the last close of the day, the entry leaves its exit to the next day
+    Scenario("DAY of a child that begins at a close", [FLAT, FLAT, FLAT, (100, 106, 99, 105)],
+             {2: [buy(10), sell(10, parent=1, limit=105, tif="DAY")]},
+             [Fill(2, "close", "buy", 10, 100), Fill(3, "second_leg", "sell", 10, 105)], CASH + 50,
+             config={"fills.market": "next_close"}, start=LATE),
     Scenario("DAY misses the next open", [FLAT, FLAT, FLAT, DIP_AT_OPEN], {1: [buy(10, limit=95, tif="DAY")]}, [], CASH,
              {1: EXPIRED_DAY}, start=LATE),
     # asked for at midnight: its first bar is bar 3, so it belongs to the new day

@@ -121,11 +121,10 @@ def market_price(state: State, cell: int, row: int, leg: int, side: int, quantit
 @function(FLOAT, INT, INT, INT, FLOAT)
 def target_price(state: State, cell: int, row: int, leg: int, price: float) -> float:
     """The reference price of a target that is resolved there: that of the side which it has at it; NaN where neither side leads to it."""
-    missing = wanted_at_fill(state, cell, price)
-    side = -1 if missing < 0.0 else 1
-    for direction in (side, -side):
-        reference = market_price(state, cell, row, leg, direction, abs(missing), price)
-        if wanted_at_fill(state, cell, reference) * direction > 0.0:
+    missing = abs(wanted_at_fill(state, cell, price))
+    for side in (1, -1):  # with a bid below the ask, one of them at most
+        reference = market_price(state, cell, row, leg, side, missing, price)
+        if wanted_at_fill(state, cell, reference) * side > 0.0:
             return reference
     return math.nan
 
