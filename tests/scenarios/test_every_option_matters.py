@@ -271,21 +271,14 @@ ROWS = {
     "data.signals.path": Row("early.parquet", "late.parquet", strategy=OnSignal),
     "data.signals.label": Row("start", "end", also={"data.signals.path": "late.parquet"}, strategy=OnSignal),
     "data.signals.frequency": Row("1m", "2m", also={"data.signals.path": "early.parquet"}, strategy=OnSignal),
-    "data.streams.*.path": Row("early.parquet", "late.parquet", strategy=OnStream, key="data.streams.weekly.path"),
-    "data.streams.*.label": Row(
-        "start",
-        "end",
-        also={"data.streams.weekly.path": "rising.parquet"},
-        strategy=OnStream,
-        key="data.streams.weekly.label",
-    ),
-    "data.streams.*.frequency": Row(
-        "1m",
-        "2m",
-        also={"data.streams.weekly.path": "early.parquet"},
-        strategy=OnStream,
-        key="data.streams.weekly.frequency",
-    ),
+    **{
+        f"data.streams.*.{name}": Row(*values, also=also, strategy=OnStream, key=f"data.streams.weekly.{name}")
+        for name, values, also in (
+            ("path", ("early.parquet", "late.parquet"), {}),
+            ("label", ("start", "end"), {"data.streams.weekly.path": "rising.parquet"}),
+            ("frequency", ("1m", "2m"), {"data.streams.weekly.path": "early.parquet"}),
+        )
+    },
     "data.finer.path": Row("low_first.parquet", "high_first.parquet", asks=EXITS),
     # the second half falls to 100: within bar 2, or within bar 1
     "data.finer.label": Row(

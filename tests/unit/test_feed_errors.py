@@ -48,6 +48,7 @@ MIXED = [pd.Timestamp("2024-01-02"), pd.Timestamp("2024-01-03", tz="UTC"), pd.Ti
 CASES = [
     ("missing column", bars(drop=("close",)), rules(), ["frame", "no column 'close'", "Found ["]),
     ("misspelt column", bars(drop=("close",), clsoe=[1.0] * 3), rules(), ["'close'", "Did you mean 'clsoe'?"]),
+    ("misspelt, in capitals", bars(drop=("close",), CLSOE=[1.0] * 3), rules(), ["'close'", "Did you mean 'CLSOE'?"]),
     ("no volume", bars(drop=("volume",)), rules(), ["no column 'volume'"]),
     ("no timestamp", bars(drop=("timestamp",)), rules(), ["no column 'timestamp'"]),
     ("no symbol", bars(drop=("symbol",)), rules(), ["no symbol column", "symbol='SPX'"]),

@@ -169,6 +169,7 @@ class ArtifactError(BacktestError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`" Did you mean 'X'?"` for the known name closest to `name`, or an empty string."""
-    match = get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.6)
-    return f" Did you mean {match[0]!r}?" if match else ""
+    """`" Did you mean 'X'?"` for the known name closest to `name`, whatever their cases, or an empty string."""
+    lowered = {str(k).lower(): str(k) for k in known}
+    match = get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    return f" Did you mean {lowered[match[0]]!r}?" if match else ""

@@ -54,7 +54,7 @@ def _calendar(name: str, first_day: int, last_day: int) -> Calendar:
     xc = _package()
     if name not in (names := xc.get_calendar_names()):
         raise ConfigError(
-            f"data.calendar = {name!r}: exchange_calendars has no such calendar.{nearest(name.upper(), names)} "
+            f"data.calendar = {name!r}: exchange_calendars has no such calendar.{nearest(name, names)} "
             "Its names are exchange codes such as XNYS, XLON, XTKS or CMES."
         )
     try:

@@ -84,11 +84,10 @@ def open_table(source: Source, required: tuple[str, ...], *, is_bars: bool) -> T
     wanted = required if "bar_start" in role else ("timestamp", *required)
     if missing := [name for name in wanted if name not in role]:
         free = [name for name in source.frame.columns if name not in role.values()]
-        lowered = {name.lower(): name for name in free}
-        hints = "".join(nearest(name, lowered) for name in missing[:1])
+        hint = nearest(missing[0], free)
         raise table.error(
             f"no column {', '.join(repr(name) for name in missing)}",
-            f"Found {source.frame.columns[:20]}.{hints} Rename or add the missing columns.",
+            f"Found {source.frame.columns[:20]}.{hint} Rename or add the missing columns.",
         )
     used = set(role.values())
     return Table(source, role, tuple(name for name in source.frame.columns if name not in used))
